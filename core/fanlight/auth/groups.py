@@ -45,6 +45,7 @@ RouteGroup = Literal[
 
 Authentication = Literal["required", "in_band", "none"]
 Cors = Literal["page", "mcp", "webhook"]
+ForeignWrites = Literal["guarded", "guarded by itself", "guarded on None", "refused with cookie", "refused", "pass"]
 
 CONFIGURED_GROUPS: tuple[ConfiguredGroup, ...] = (
     "base",
@@ -68,8 +69,8 @@ class Group:
     own first message carries it (WebSocket); `none`: public.  `cors` is the
     set of cross-origin fields its answers carry; None: no such field ever, and
     OPTIONS is an ordinary method.  `trusted_header`: on kind None a proxy may
-    name the user.  `guarded` says on which condition a foreign write is
-    refused: see `origin.write_is_refused`.
+    name the user.  `foreign_writes`: what happens to a write that a page of
+    another site made, see `origin.write_rule`.
     """
 
     name: RouteGroup
@@ -77,7 +78,7 @@ class Group:
     authentication: Authentication = "required"
     cors: Cors | None = None
     trusted_header: bool = False
-    guarded: Literal["ambient", "session", "cookie", "always", "never", "none-kind"] = "ambient"
+    foreign_writes: ForeignWrites = "guarded"
 
     @property
     def public(self) -> bool:
@@ -85,24 +86,28 @@ class Group:
         return self.authentication == "none"
 
 
+def _mcp(name: Literal["mcp_agent", "mcp_developer"]) -> Group:
+    return Group(name=name, roles=name, cors="mcp", trusted_header=True, foreign_writes="guarded by itself")
+
+
 _TABLE = (
     Group(name="base", roles="base", cors="page", trusted_header=True),
     # The handshake checks Origin by a rule of its own, so the write rule is off.
-    Group(name="ws", roles="base", authentication="in_band", trusted_header=True),
+    Group(name="ws", roles="base", authentication="in_band", trusted_header=True, foreign_writes="pass"),
     Group(name="profiling", roles="profiling", cors="page", trusted_header=True),
     Group(name="internal", roles="internal", cors="page", trusted_header=True),
     # Leader routes and metrics never take the trusted header, not even to refuse a bad one.
     Group(name="leader", roles="internal"),
     Group(name="metrics", roles="metrics"),
     # A webhook is meant to be called by strangers: every origin may write.
-    Group(name="webhook", roles=None, authentication="none", cors="webhook", guarded="never"),
-    Group(name="login", roles=None, authentication="none", guarded="always"),
-    Group(name="logout", roles=None, authentication="none", guarded="cookie"),
-    Group(name="console_config", roles=None, authentication="none", guarded="none-kind"),
+    Group(name="webhook", roles=None, authentication="none", cors="webhook", foreign_writes="pass"),
+    Group(name="login", roles=None, authentication="none", foreign_writes="refused"),
+    Group(name="logout", roles=None, authentication="none", foreign_writes="refused with cookie"),
+    Group(name="console_config", roles=None, authentication="none", foreign_writes="guarded on None"),
     # On kind None the Origin check of MCP itself, after the roles, does this work.
-    Group(name="mcp_agent", roles="mcp_agent", cors="mcp", trusted_header=True, guarded="session"),
-    Group(name="mcp_developer", roles="mcp_developer", cors="mcp", trusted_header=True, guarded="session"),
-    Group(name="oauth_metadata", roles=None, authentication="none", guarded="none-kind"),
+    _mcp("mcp_agent"),
+    _mcp("mcp_developer"),
+    Group(name="oauth_metadata", roles=None, authentication="none", foreign_writes="guarded on None"),
     Group(name="fallback", roles=None, cors="page", trusted_header=True),
 )
 

@@ -1,0 +1,168 @@
+"""Settings of a server as values: its dialect, its public name, its certificate.
+
+Nothing here reads a file or an environment variable, and nothing is written to
+a log: what a person should know is a `Remark`, what cannot be is a
+`ConfigurationError`.  Listeners are in `listeners`, the file form of all this
+in `listener_file`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from attrs import Attribute, field, frozen
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_WORDS: tuple[tuple[type, str], ...] = (
+    (bool, "a boolean"),
+    (int, "a number"),
+    (float, "a number"),
+    (str, "a string"),
+    (dict, "an object"),
+    (list, "an array"),
+    (tuple, "an array"),
+)
+
+
+class ConfigurationError(ValueError):
+    """A setting that cannot be used; the server does not start.
+
+    `path` leads to the offending member, joined by dots, and `problem` says
+    what is wrong with it.  The text holds the bad value's type or the one bad
+    word, escaped, and nothing else of the configuration.
+    """
+
+    def __init__(self, path: str, problem: str, *, prefix: str = "") -> None:
+        super().__init__(f"{prefix}{problem} ({path})" if prefix else f"{path}: {problem}")
+        self.path = path
+        self.problem = problem
+        self.prefix = prefix
+
+    def moved(self, path: str) -> ConfigurationError:
+        """The same error about another path: where a file calls the member differently."""
+        return ConfigurationError(path, self.problem, prefix=self.prefix)
+
+
+@frozen
+class Remark:
+    """Something about the configuration that is allowed but worth a line in the log.
+
+    `path` and `text` are safe to print: names from outside are escaped.
+    """
+
+    level: Literal["debug", "warning"]
+    path: str
+    text: str
+
+
+def kind_of(value: object) -> str:
+    """The type of a value of a configuration in the words of JSON, for error texts."""
+    if value is None:
+        return "null"
+    return next((word for known, word in _WORDS if isinstance(value, known)), "another type")
+
+
+def boolean(_: Any, attribute: Attribute[bool], value: object) -> None:
+    """Validator: exactly True or False."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(attribute.name, f"expected a boolean, got {kind_of(value)}")
+
+
+def strings(value: object, path: str) -> tuple[str, ...]:
+    """`value` as a tuple, when it is a list or tuple of strings; a single string is not."""
+    if not isinstance(value, list | tuple):
+        raise ConfigurationError(path, f"expected an array of strings, got {kind_of(value)}")
+    for index, item in enumerate(value):
+        if not isinstance(item, str):
+            raise ConfigurationError(f"{path}[{index}]", f"expected a string, got {kind_of(item)}")
+    return tuple(value)
+
+
+def _token(_: Any, attribute: Attribute[str], value: object) -> None:
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise ConfigurationError(f"dialect.{attribute.name}", "expected a token of RFC 9110")
+
+
+def _lower_token(instance: Any, attribute: Attribute[str], value: str) -> None:
+    _token(instance, attribute, value)
+    if value != value.lower():
+        raise ConfigurationError(f"dialect.{attribute.name}", "expected a field name in lower case")
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return strings(value, "dialect")
+
+
+def _lower_names(value: object) -> tuple[str, ...]:
+    return tuple(name.lower() for name in _names(value))
+
+
+@frozen(kw_only=True)
+class Dialect:
+    """The names a server answers to; the defaults are those of Materialize.
+
+    `user_header` is the field by which a trusted proxy names the user on kind
+    None, `user_header_values` what it may say (internal users only).
+    `internal_users` may pass where roles say Internal.  Names that start with
+    one of `reserved_prefixes`, equal one of `reserved_words`, or equal one of
+    `reserved_any_case` but for the case of ASCII letters, belong to nobody
+    else.  `realm` is sent unquoted in the Basic challenge.
+    """
+
+    user_header: str = field(default="x-materialize-user", validator=_lower_token)
+    user_header_values: tuple[str, ...] = field(default=("mz_support", "mz_system"), converter=_names)
+    version_header: str = field(default="x-materialize-version", validator=_lower_token)
+    internal_users: tuple[str, ...] = field(default=("mz_system", "mz_support", "mz_analytics"), converter=_names)
+    reserved_prefixes: tuple[str, ...] = field(default=("mz_", "pg_", "external_"), converter=_names)
+    reserved_words: tuple[str, ...] = field(
+        default=("current_user", "current_role", "session_user", "user", "none"), converter=_names
+    )
+    reserved_any_case: tuple[str, ...] = field(default=("public",), converter=_lower_names)
+    session_cookie: str = field(default="mz_session", validator=_token)
+    realm: str = field(default="Materialize", validator=_token)
+    anonymous_user: str = "anonymous_http_user"
+
+    def __attrs_post_init__(self) -> None:
+        """A header that could name an ordinary user would be a login without a password."""
+        for name in self.user_header_values:
+            if name not in self.internal_users:
+                raise ConfigurationError("dialect.user_header_values", "names a user that is not internal")
+
+
+def _text_or_none(_: Any, attribute: Attribute[str | None], value: object) -> None:
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(attribute.name, f"expected a string, got {kind_of(value)}")
+
+
+def _origins(value: object) -> tuple[str, ...] | None:
+    """Entries are compared byte by byte, so one that no Origin field can equal is a mistake."""
+    if value is None:
+        return None
+    entries = strings(value, "allowed_origins")
+    for index, entry in enumerate(entries):
+        inner = entry[1:] if entry == "*" or entry.startswith("*.") else entry
+        if not entry or "*" in inner or not all("!" <= character <= "~" for character in entry):
+            raise ConfigurationError(f"allowed_origins[{index}]", "expected an origin, `*.suffix` or `*`")
+    return entries
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What is one for the whole server.
+
+    `http_host_name` is the public host name (`host` or `host:port`), used in
+    place of the Host field wherever a URL is published; `allowed_origins` None
+    means the loopback origins of the bound ports (`origin.default_origins`).
+    `tls_certificate` and `tls_key` are paths of PEM files, which the host reads.
+    """
+
+    http_host_name: str | None = field(default=None, validator=_text_or_none)
+    allowed_origins: tuple[str, ...] | None = field(default=None, converter=_origins)
+    tls_certificate: str | None = field(default=None, validator=_text_or_none)
+    tls_key: str | None = field(default=None, validator=_text_or_none)
+
+    @property
+    def certified(self) -> bool:
+        """Both halves of a certificate are there."""
+        return self.tls_certificate is not None and self.tls_key is not None
