@@ -1,0 +1,91 @@
+"""From `--listen` and `--config` to listeners.
+
+Reads the one file that was named.  Rules about listeners are the core's; here
+is only what a person may leave out on a command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from attrs import evolve, frozen
+
+from fanlight.config import ConfigurationError, Remark, Settings
+from fanlight.listener_file import Configuration, parse
+from fanlight.listeners import ALL_GROUPS, Listener, vet
+
+FORMS: dict[str, Literal["json", "toml"]] = {".json": "json", ".toml": "toml"}
+
+
+@frozen
+class Wish:
+    """What the person asked for: addresses as typed, and the file of `--config`."""
+
+    addresses: tuple[str, ...] = ()
+    config: Path | None = None
+
+
+def configuration(wish: Wish) -> Configuration:
+    """Listeners and settings that a server may start with, and what to tell the person.
+
+    Without a file every listener serves all groups, webhooks and MCP included,
+    to whoever reaches it.  Raises `ConfigurationError`.
+    """
+    if wish.config is None:
+        chosen = Configuration(tuple(listeners(wish.addresses or (Listener().address,))), Settings())
+    elif wish.addresses:
+        raise ConfigurationError("--listen", "not together with --config: the file says where to listen")
+    else:
+        chosen = read(wish.config)
+    return evolve(chosen, remarks=(*chosen.remarks, *vet(chosen.listeners, chosen.settings)))
+
+
+def listeners(addresses: Iterable[str]) -> Iterable[Listener]:
+    """One listener for each address: `main`, `main-2`, `main-3`…"""
+    for number, address in enumerate(addresses, 1):
+        name = "main" if number == 1 else f"main-{number}"
+        try:
+            yield Listener(name, numeric(address), groups=ALL_GROUPS)
+        except ConfigurationError as error:
+            raise error.moved("--listen") from None
+
+
+def numeric(address: str) -> str:
+    """`address` with `localhost` put in figures; other names are not looked up."""
+    host, colon, port = address.rpartition(":")
+    return f"127.0.0.1{colon}{port}" if host == "localhost" else address
+
+
+def read(path: Path) -> Configuration:
+    """What the file at `path` says; its ending tells the form."""
+    form = FORMS.get(path.suffix.lower())
+    if form is None:
+        raise ConfigurationError("--config", "expected a file whose name ends in .toml or .json")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError("--config", f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError("--config", "is not UTF-8 text") from None
+    return parse(text, form)
+
+
+def warnings(remarks: Iterable[Remark]) -> list[str]:
+    """The remarks that are worth a line on the terminal."""
+    return [f"{remark.path}: {remark.text}" for remark in remarks if remark.level == "warning"]
+
+
+def urls(bound: Iterable[Bound], chosen: Iterable[Listener]) -> list[str]:
+    """What to open in a browser, for each socket that is bound."""
+    secure = {listener.name for listener in chosen if listener.tls}
+    return [url(address, secure=address.listener in secure) for address in bound]
+
+
+def url(address: Bound, *, secure: bool = False) -> str:
+    """`http://HOST:PORT/`, or `unix:PATH`."""
+    if address.path is not None:
+        return f"unix:{address.path}"
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"{'https' if secure else 'http'}://{host}:{address.port}/"
