@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .response import Fields, Response
+    from ..http.response import Fields, Response
 
 _NOSNIFF = ("x-content-type-options", "nosniff")
 _CSP = ("content-security-policy", "default-src 'self'; frame-ancestors 'none'")
@@ -21,7 +21,7 @@ _UNSTORED: Fields = (_NOSNIFF, _NO_STORE)
 _OURS = frozenset(name for name, _ in (_NOSNIFF, _CSP, _REFERRER, _NO_STORE))
 
 
-def common_fields(response: Response, credentialed: bool) -> Fields:
+def common_fields(response: Response, *, credentialed: bool) -> Fields:
     """What to add to `response`; `credentialed`: its request held Authorization or Cookie.
 
     Always `nosniff`; for HTML a content security policy and no referrer; for
