@@ -9,6 +9,7 @@ cannot know one by its looks.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 REDACTED = "<redacted>"
 
@@ -23,6 +24,7 @@ _WORD = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
 _BETWEEN = re.compile(r"([\s\"'<>]+)")
 
 
+@lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
     """Whether a text under this name is to be kept secret (`db_password`, `apiKey`, `X-Auth-Token`)."""
     words = "_".join(word.lower() for word in _WORD.sub("_", name).split("_") if word)

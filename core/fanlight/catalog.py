@@ -1,0 +1,311 @@
+"""The catalog: a registry of what a process exposes, and its dump as JSON in slices.
+
+Relations are known to it by themselves; whatever else a program exposes
+(tables, sources, sinks, functions, the names of secrets) is added here.  The
+dump is a generator of pieces, each a bounded amount of work, so that a catalog
+of any size can be sent from the host's own loop.  The catalog never holds the
+value of a secret and never looks into the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count
+from typing import Any, Literal
+
+from attrs import field, frozen
+
+from .jsontext import elements, encode, fragments, members, pieces, quoted
+from .relations import Relation
+
+Kind = Literal["Table", "View", "Source", "Sink", "Secret", "Func", "Type"]
+KINDS: tuple[Kind, ...] = ("Table", "View", "Source", "Sink", "Secret", "Func", "Type")
+
+LARGEST_DEFINITION = 64 * 1024
+"""Characters of JSON of one object's definition: a piece of the dump cannot be smaller than one."""
+
+FIRST_OID = 16384
+OWNER = "s1"
+CLUSTER = "s1"
+DATABASE = "u1"
+SYSTEM_SCHEMA = "process"
+
+_Members = Iterator[tuple[str, Iterable[str]]]
+
+
+@frozen
+class Module:
+    """A loaded module: its version and file where it tells them."""
+
+    name: str
+    version: str | None
+    file: str | None
+
+
+@frozen(kw_only=True)
+class Exposed:
+    """What a dump shows beside the catalog's own objects.
+
+    `system` are the relations of the process, `published` those of the host.
+    `roles` maps the names of roles to whether they are internal, the first
+    owns everything.  `routes` are those of each listener, `defaults` the
+    configuration's names with their default texts, `process` says which
+    process this is, `addresses` where it listens.
+    """
+
+    system: Sequence[Relation] = ()
+    published: Sequence[Relation] = ()
+    roles: Mapping[str, bool] = field(factory=dict[str, bool])
+    routes: Mapping[str, Sequence[Mapping[str, str]]] = field(factory=dict[str, Sequence[Mapping[str, str]]])
+    defaults: Mapping[str, str] = field(factory=dict[str, str])
+    modules: Sequence[Module] = ()
+    process: Mapping[str, Any] = field(factory=dict[str, Any])
+    addresses: Sequence[str] = ()
+
+
+@frozen(eq=False)
+class _Item:
+    """An object as it was added; `text` is its entry up to the open list of what refers to it."""
+
+    id: str
+    place: tuple[str, str]
+    text: str
+    comment: str
+    references: tuple[str, ...]
+
+
+class Catalog:
+    """What the process exposes, by id: `s1`, `s2`, … for the system's, `u1`, … for the host's.
+
+    An id is given once and stands for its object as long as the process lives.
+    A relation keeps the id of its schema and name, even when it is published
+    anew.  Each method is a few operations on dicts and may be called from any
+    thread; a dump that is under way shows the objects of its start.
+    """
+
+    def __init__(self, database: str = "materialize") -> None:
+        self.database = database
+        self._serials = {"s": count(1), "u": count(1)}
+        self._oids = count(FIRST_OID)
+        self._schemas: dict[str, tuple[str, int]] = {}
+        self._relations: dict[tuple[str, str], tuple[str, int]] = {}
+        self._relation_ids: set[str] = set()
+        self._items: dict[str, _Item] = {}
+        self._places: dict[tuple[str, str], str] = {}
+        self._referrers: dict[str, dict[str, None]] = {}
+        for schema in (SYSTEM_SCHEMA, "public"):
+            self._schema(schema)
+
+    def add(
+        self,
+        kind: Kind,
+        name: str,
+        *,
+        schema: str = "public",
+        definition: Mapping[str, Any] | None = None,
+        references: Sequence[str] = (),
+        comment: str = "",
+        system: bool = False,
+    ) -> str:
+        """Expose an object and return its id.
+
+        `definition` is shown as JSON (secrets in it are redacted) and read now,
+        once.  `references` are ids of objects that this one is made of.  Raises
+        `ValueError` for a kind that there is not, a name that is taken in its
+        schema, an unknown reference, a definition that is too large, and a
+        Secret with a definition: of secrets only names are known here.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"the kind is one of {', '.join(KINDS)}")
+        if kind == "Secret" and definition:
+            raise ValueError("a Secret has a name and nothing else here")
+        if (schema, name) in self._places:
+            raise ValueError(f"{schema}.{name} is already in the catalog")
+        strangers = [reference for reference in references if reference not in self]
+        if strangers:
+            raise ValueError(f"no object with id {strangers[0]!r}")
+        body = f'{{"{kind}":{encode(definition or {})}}}'
+        if len(body) > LARGEST_DEFINITION:
+            raise ValueError(f"the definition of {schema}.{name} is over {LARGEST_DEFINITION} characters of JSON")
+        return self._put("s" if system else "u", (schema, name), body, tuple(references), comment)
+
+    def remove(self, id: str) -> None:  # noqa: A002 - the word of the dump
+        """Take out an object that was added.
+
+        Raises `KeyError` for an id that is not one, `ValueError` while another
+        object refers to it.
+        """
+        item = self._items[id]
+        if self._referrers.get(id):
+            raise ValueError(f"{id} is referred to by {next(iter(self._referrers[id]))}")
+        del self._items[id]
+        del self._places[item.place]
+        for reference in item.references:
+            self._referrers[reference].pop(id, None)
+
+    def find(self, name: str, *, schema: str = "public") -> str | None:
+        """The id of an object that was added, or of a relation that was dumped or identified."""
+        relation = self._relations.get((schema, name))
+        return self._places.get((schema, name)) or (relation[0] if relation else None)
+
+    def identify(self, relation: Relation, *, system: bool = False) -> str:
+        """The id of a relation, given at first sight."""
+        return self._identity(relation, system)[0]
+
+    def __contains__(self, id: object) -> bool:  # noqa: A002 - the word of the dump
+        return id in self._items or id in self._relation_ids
+
+    def __len__(self) -> int:
+        """How many objects were added; relations are not counted."""
+        return len(self._items)
+
+    def dump(self, exposed: Exposed) -> Iterator[bytes]:
+        """The catalog as one JSON object, in pieces (see `jsontext.pieces`)."""
+        return pieces(members(self._sections(exposed)))
+
+    def _put(self, letter: str, place: tuple[str, str], body: str, references: tuple[str, ...], comment: str) -> str:
+        schema, name = place
+        self._schema(schema)
+        identity = f"{letter}{next(self._serials[letter])}"
+        text = self._opening(identity, next(self._oids), schema, name) + body
+        for reference in references:
+            self._referrers.setdefault(reference, {})[identity] = None
+        self._items[identity] = _Item(identity, place, text, comment, references)
+        self._places[place] = identity
+        return identity
+
+    def _schema(self, name: str) -> tuple[str, int]:
+        known = self._schemas.get(name)
+        if known is None:
+            letter = "s" if name == SYSTEM_SCHEMA else "u"
+            number = 1 + sum(identity[0] == letter for identity, _ in self._schemas.values())
+            known = self._schemas.setdefault(name, (f"{letter}{number}", next(self._oids)))
+        return known
+
+    def _identity(self, relation: Relation, system: bool) -> tuple[str, int]:
+        place = (relation.schema, relation.name)
+        known = self._relations.get(place)
+        if known is None:
+            letter = "s" if system else "u"
+            fresh = (f"{letter}{next(self._serials[letter])}", next(self._oids))
+            known = self._relations.setdefault(place, fresh)
+            self._relation_ids.add(known[0])
+            self._schema(relation.schema)
+        return known
+
+    def _sections(self, exposed: Exposed) -> _Members:
+        """The members of the dump in order; each is made when the one before it is out."""
+        items = tuple(self._items.values())
+        roles = _roles(exposed.roles)
+        clusters = _clusters(exposed)
+        yield "database_by_name", fragments({self.database: DATABASE})
+        yield "database_by_id", fragments({DATABASE: self._database()})
+        yield "entry_by_id", members(chain(self._relation_entries(exposed), self._item_entries(items)))
+        ids = chain((identity for (identity, _), _ in self._identified(exposed)), (item.id for item in items))
+        yield "entry_by_global_id", members((identity, (quoted(identity),)) for identity in ids)
+        yield "ambient_schemas_by_name", fragments({})
+        yield "ambient_schemas_by_id", fragments({})
+        yield "clusters_by_name", fragments({cluster["name"]: id_ for id_, cluster in clusters.items()})
+        yield "clusters_by_id", fragments(clusters)
+        yield "roles_by_name", fragments({role["name"]: id_ for id_, role in roles.items()})
+        yield "roles_by_id", fragments(roles)
+        for empty in ("network_policies_by_name", "network_policies_by_id", "default_privileges", "system_privileges"):
+            yield empty, fragments({})
+        yield "comments", _comments(self._identified(exposed), items)
+        yield "source_references", fragments({})
+        yield "storage_metadata", fragments({"unfinalized_shards": []})
+        defaults = exposed.defaults.items()
+        yield "system_parameter_defaults", members((name, (quoted(text),)) for name, text in defaults)
+        yield "cluster_replica_sizes", fragments({})
+        yield "egress_addresses", fragments([])
+        yield "routes", fragments(exposed.routes)
+        yield (
+            "modules",
+            members(
+                (module.name, fragments({"version": module.version, "file": module.file})) for module in exposed.modules
+            ),
+        )
+        yield "process", fragments(exposed.process)
+
+    def _database(self) -> Mapping[str, Any]:
+        schemas = {
+            identity: {"id": identity, "oid": oid, "name": name, "owner_id": OWNER}
+            for name, (identity, oid) in list(self._schemas.items())
+        }
+        return {
+            "id": DATABASE,
+            "name": self.database,
+            "owner_id": OWNER,
+            "schemas_by_id": schemas,
+            "schemas_by_name": {schema["name"]: identity for identity, schema in schemas.items()},
+        }
+
+    def _opening(self, identity: str, oid: int, schema: str, name: str) -> str:
+        """The start of an entry, up to its definition."""
+        where = f'{{"database":{quoted(self.database)},"schema":{quoted(schema)},"item":{quoted(name)}}}'
+        return f'{{"id":"{identity}","oid":{oid},"name":{where},"owner_id":"{OWNER}","item":'
+
+    def _identified(self, exposed: Exposed) -> Iterator[tuple[tuple[str, int], Relation]]:
+        """Every relation with its id and oid, the process's own first."""
+        for relation in exposed.system:
+            yield self._identity(relation, True), relation
+        for relation in exposed.published:
+            yield self._identity(relation, False), relation
+
+    def _relation_entries(self, exposed: Exposed) -> _Members:
+        for (identity, oid), relation in self._identified(exposed):
+            opening = self._opening(identity, oid, relation.schema, relation.name)
+            yield identity, chain((opening,), fragments({"View": _view(relation)}), self._closing(identity))
+
+    def _item_entries(self, items: Iterable[_Item]) -> _Members:
+        for item in items:
+            yield item.id, chain((item.text,), self._closing(item.id))
+
+    def _closing(self, identity: str) -> Iterable[str]:
+        referrers = self._referrers.get(identity)
+        if not referrers:
+            return (',"referenced_by":[]}',)
+        return chain((',"referenced_by":',), elements((quoted(referrer),) for referrer in tuple(referrers)), ("}",))
+
+
+def _view(relation: Relation) -> Mapping[str, Any]:
+    """A relation's definition: it is a view over the process, whoever published it."""
+    columns = [
+        {"name": column.name, "type": column.type, "unit": column.unit, "comment": column.doc}
+        for column in relation.columns
+    ]
+    return {"columns": columns, "privileged": relation.privileged, "cost": relation.cost}
+
+
+def _comments(relations: Iterable[tuple[tuple[str, int], Relation]], items: Iterable[_Item]) -> Iterator[str]:
+    """The comments by id.  What has none gives an empty fragment: passing over it is work, too."""
+    comments = chain(
+        ((identity, relation.doc) for (identity, _), relation in relations),
+        ((item.id, item.comment) for item in items),
+    )
+    separator = "{"
+    for identity, comment in comments:
+        if comment:
+            yield f"{separator}{quoted(identity)}:"
+            yield from fragments(comment)
+            separator = ","
+        else:
+            yield ""
+    yield "{}" if separator == "{" else "}"
+
+
+def _roles(roles: Mapping[str, bool]) -> dict[str, dict[str, Any]]:
+    serials = {"s": count(1), "u": count(1)}
+    numbered: dict[str, dict[str, Any]] = {}
+    for name, internal in roles.items():
+        letter = "s" if internal else "u"
+        identity = f"{letter}{next(serials[letter])}"
+        numbered[identity] = {"id": identity, "name": name, "attributes": {"internal": internal}}
+    return numbered
+
+
+def _clusters(exposed: Exposed) -> dict[str, dict[str, Any]]:
+    """The process itself: one system cluster of one replica with one process, reached without a socket."""
+    process = {"process": 0, "addr": exposed.addresses[0] if exposed.addresses else None}
+    replica = {"name": "r1", "pid": exposed.process.get("pid"), "processes": [process]}
+    return {CLUSTER: {"id": CLUSTER, "name": "process", "replicas": {CLUSTER: replica}}}
