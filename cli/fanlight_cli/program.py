@@ -79,7 +79,7 @@ def run_as_main(name: str, *, alter_argv: bool) -> None:
 def script(path: str) -> None:
     """Run one file of Python, source or compiled, as `__main__`."""
     loader, code = read(path)
-    names = {"__file__": path, "__loader__": loader, "__cached__": None, "__annotations__": {}}
+    names = {"__file__": path, "__loader__": loader, "__cached__": None}
     become_main(lambda: exec(code, vars(sys.modules["__main__"])), names)
 
 
@@ -101,6 +101,9 @@ def read(path: str) -> tuple[object, CodeType]:
 def become_main(run: Callable[[], object], names: dict[str, Any] | None = None) -> None:
     """Make a fresh `__main__` with `names`, then `run` what belongs in it."""
     module = ModuleType("__main__")
+    # Older interpreters give their `__main__` this name from the start, newer ones make it when it is asked for.
+    if "__annotations__" in vars(sys.modules["__main__"]):
+        module.__annotations__ = {}
     vars(module).update(names or {})
     sys.modules["__main__"] = module
     try:
