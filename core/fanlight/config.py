@@ -14,6 +14,13 @@ from typing import Any, Literal
 from attrs import Attribute, field, frozen
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NAME_LISTS = (
+    "user_header_values",
+    "internal_users",
+    "reserved_prefixes",
+    "reserved_words",
+    "reserved_any_case",
+)
 _WORDS: tuple[tuple[type, str], ...] = (
     (bool, "a boolean"),
     (int, "a number"),
@@ -79,25 +86,6 @@ def strings(value: object, path: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _token(_: Any, attribute: Attribute[str], value: object) -> None:
-    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        raise ConfigurationError(f"dialect.{attribute.name}", "expected a token of RFC 9110")
-
-
-def _lower_token(instance: Any, attribute: Attribute[str], value: str) -> None:
-    _token(instance, attribute, value)
-    if value != value.lower():
-        raise ConfigurationError(f"dialect.{attribute.name}", "expected a field name in lower case")
-
-
-def _names(value: object) -> tuple[str, ...]:
-    return strings(value, "dialect")
-
-
-def _lower_names(value: object) -> tuple[str, ...]:
-    return tuple(name.lower() for name in _names(value))
-
-
 @frozen(kw_only=True)
 class Dialect:
     """The names a server answers to; the defaults are those of Materialize.
@@ -106,28 +94,40 @@ class Dialect:
     None, `user_header_values` what it may say (internal users only).
     `internal_users` may pass where roles say Internal.  Names that start with
     one of `reserved_prefixes`, equal one of `reserved_words`, or equal one of
-    `reserved_any_case` but for the case of ASCII letters, belong to nobody
-    else.  `realm` is sent unquoted in the Basic challenge.
+    `reserved_any_case` (lower case) but for the case of ASCII letters, belong
+    to nobody else.  `realm` is sent unquoted in the Basic challenge.
+
+    Raises `ConfigurationError` for names that cannot stand where they are sent.
     """
 
-    user_header: str = field(default="x-materialize-user", validator=_lower_token)
-    user_header_values: tuple[str, ...] = field(default=("mz_support", "mz_system"), converter=_names)
-    version_header: str = field(default="x-materialize-version", validator=_lower_token)
-    internal_users: tuple[str, ...] = field(default=("mz_system", "mz_support", "mz_analytics"), converter=_names)
-    reserved_prefixes: tuple[str, ...] = field(default=("mz_", "pg_", "external_"), converter=_names)
-    reserved_words: tuple[str, ...] = field(
-        default=("current_user", "current_role", "session_user", "user", "none"), converter=_names
-    )
-    reserved_any_case: tuple[str, ...] = field(default=("public",), converter=_lower_names)
-    session_cookie: str = field(default="mz_session", validator=_token)
-    realm: str = field(default="Materialize", validator=_token)
+    user_header: str = "x-materialize-user"
+    user_header_values: tuple[str, ...] = ("mz_support", "mz_system")
+    version_header: str = "x-materialize-version"
+    internal_users: tuple[str, ...] = ("mz_system", "mz_support", "mz_analytics")
+    reserved_prefixes: tuple[str, ...] = ("mz_", "pg_", "external_")
+    reserved_words: tuple[str, ...] = ("current_user", "current_role", "session_user", "user", "none")
+    reserved_any_case: tuple[str, ...] = ("public",)
+    session_cookie: str = "mz_session"
+    realm: str = "Materialize"
     anonymous_user: str = "anonymous_http_user"
 
     def __attrs_post_init__(self) -> None:
-        """A header that could name an ordinary user would be a login without a password."""
-        for name in self.user_header_values:
-            if name not in self.internal_users:
-                raise ConfigurationError("dialect.user_header_values", "names a user that is not internal")
+        for name in ("user_header", "version_header", "session_cookie", "realm"):
+            value = getattr(self, name)
+            lower = name.endswith("header")
+            if not isinstance(value, str) or not _TOKEN.fullmatch(value) or (lower and value != value.lower()):
+                kind = "a field name in lower case" if lower else "a token of RFC 9110"
+                raise ConfigurationError(f"dialect.{name}", f"expected {kind}")
+        for name in _NAME_LISTS:
+            value = getattr(self, name)
+            # A bare string would be a list of its letters.
+            if not isinstance(value, tuple) or not all(isinstance(item, str) and item for item in value):
+                raise ConfigurationError(f"dialect.{name}", "expected a tuple of names")
+        if any(name not in self.internal_users for name in self.user_header_values):
+            # It would be a login of an ordinary user without a password.
+            raise ConfigurationError("dialect.user_header_values", "names a user that is not internal")
+        if any(name != name.lower() for name in self.reserved_any_case):
+            raise ConfigurationError("dialect.reserved_any_case", "expected names in lower case")
 
 
 def _text_or_none(_: Any, attribute: Attribute[str | None], value: object) -> None:

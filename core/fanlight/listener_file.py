@@ -202,7 +202,7 @@ def _listener(name: str, value: object, path: str, remarks: list[Remark]) -> Lis
     address = _bound(members, path)
     routes = _object(_required(members, "routes", path), f"{path}.routes")
     legacy = any(isinstance(routes.get(group), bool) for group in CONFIGURED_GROUPS)
-    groups = dict(_legacy_groups(members, routes, path) if legacy else _new_groups(routes, path, remarks))
+    groups = _legacy_groups(members, routes, path) if legacy else dict(_new_groups(routes, path, remarks))
     _ignore_unknown(members, (*_HTTP, "allowed_roles") if legacy else _HTTP, path, remarks)
     _ignore_unknown(routes, CONFIGURED_GROUPS, f"{path}.routes", remarks)
     ours = {member: members[member] for member in _OURS if member in members}
@@ -241,16 +241,15 @@ def _new_groups(routes: Mapping[str, Any], path: str, remarks: list[Remark]) -> 
             yield group, check_roles(members["allowed_roles"], f"{here}.allowed_roles")
 
 
-def _legacy_groups(
-    members: Mapping[str, Any], routes: Mapping[str, Any], path: str
-) -> Iterator[tuple[ConfiguredGroup, Roles]]:
-    roles = check_roles(_required(members, "allowed_roles", path), f"{path}.allowed_roles")
+def _legacy_groups(members: Mapping[str, Any], routes: Mapping[str, Any], path: str) -> Mapping[ConfiguredGroup, Roles]:
+    enabled: list[ConfiguredGroup] = []
     for group in CONFIGURED_GROUPS:
         if group in _YOUNG and group not in routes:
             continue
-        enabled = _required(routes, group, f"{path}.routes")
-        if not isinstance(enabled, bool):
-            problem = f"expected a boolean, as for the listener's other groups, got {kind_of(enabled)}"
+        switch = _required(routes, group, f"{path}.routes")
+        if not isinstance(switch, bool):
+            problem = f"expected a boolean, as for the listener's other groups, got {kind_of(switch)}"
             raise ConfigurationError(f"{path}.routes.{group}", problem)
-        if enabled:
-            yield group, roles
+        if switch:
+            enabled.append(group)
+    return dict.fromkeys(enabled, check_roles(_required(members, "allowed_roles", path), f"{path}.allowed_roles"))

@@ -150,13 +150,18 @@ def _hosts(value: object) -> tuple[str, ...]:
     return entries
 
 
-def _proxies(value: object) -> tuple[str, ...]:
+@lru_cache(maxsize=64)
+def _networks(entries: tuple[str, ...]) -> Sequence[IPv4Network | IPv6Network]:
     from ipaddress import ip_network
 
+    return tuple(ip_network(entry) for entry in entries)
+
+
+def _proxies(value: object) -> tuple[str, ...]:
     entries = strings(value, "trusted_proxies")
     for index, entry in enumerate(entries):
         try:
-            ip_network(entry)
+            _networks((entry,))
         except ValueError:
             raise ConfigurationError(f"trusted_proxies[{index}]", "expected an address or a network") from None
     return entries
@@ -241,13 +246,6 @@ class Listener:
         """
         asked = (roles for group, roles in self.groups.items() if not GROUPS[group].public)
         return self.authenticator == "None" and not self.where.loopback and any(r in _INTERNAL for r in asked)
-
-
-@lru_cache(maxsize=64)
-def _networks(entries: tuple[str, ...]) -> Sequence[IPv4Network | IPv6Network]:
-    from ipaddress import ip_network
-
-    return tuple(ip_network(entry) for entry in entries)
 
 
 def vet(listeners: Iterable[Listener], settings: Settings) -> tuple[Remark, ...]:

@@ -2,30 +2,29 @@
 
 One value in, one of a few shapes out.  Decoding is strict, so that no two
 readers can see different credentials in one field; what cannot be read is
-`Malformed`, which is not the same as nothing.  Nothing is checked here.
+`MALFORMED`, which is not the same as nothing.  Nothing is checked here.
 """
 
 from __future__ import annotations
 
-from binascii import Error, a2b_base64, b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
+from enum import Enum
 
 from attrs import field, frozen
 
 
-@frozen
-class Absent:
+class Unusable(Enum):
+    """No credentials, and why."""
+
+    ABSENT = "absent"
     """No Authorization field."""
 
+    MALFORMED = "malformed"
+    """A field that cannot be used: missing credentials, never somebody else's."""
 
-@frozen
-class Duplicate:
+    DUPLICATE = "duplicate"
     """More than one field: answered 400 before anything is decoded."""
-
-
-@frozen
-class Malformed:
-    """A field that is present and cannot be used: missing credentials, never somebody else's."""
 
 
 @frozen
@@ -43,16 +42,13 @@ class Token:
     token: str = field(repr=False)
 
 
-Credentials = Absent | Malformed | Password | Token
-
-ABSENT = Absent()
-MALFORMED = Malformed()
+Credentials = Unusable | Password | Token
 
 
-def parse_authorization(values: Sequence[str]) -> Credentials | Duplicate:
+def parse_authorization(values: Sequence[str]) -> Credentials:
     """Decode the values of all Authorization fields of a request."""
     if len(values) > 1:
-        return Duplicate()
+        return Unusable.DUPLICATE
     return decode(values[0] if values else None)
 
 
@@ -63,18 +59,18 @@ def decode(value: str | None) -> Credentials:
     space (a tab is none).  Schemes other than Basic and Bearer are malformed.
     """
     if value is None:
-        return ABSENT
+        return Unusable.ABSENT
     scheme, space, rest = value.partition(" ")
     rest = rest.lstrip(" ")
     if not space or not rest:
-        return MALFORMED
-    # `lower` turns the Kelvin sign into k; neither name has one, and latin-1 cannot carry it.
+        return Unusable.MALFORMED
+    # No letter outside ASCII becomes one of these when lowered.
     name = scheme.lower()
     if name == "basic":
         return _basic(rest)
     if name == "bearer" and all("!" <= character <= "~" for character in rest):
         return Token(rest)
-    return MALFORMED
+    return Unusable.MALFORMED
 
 
 def _basic(encoded: str) -> Credentials:
@@ -83,8 +79,9 @@ def _basic(encoded: str) -> Credentials:
         raw = a2b_base64(encoded, strict_mode=True)
         # Strict mode lets non-zero trailing bits pass: only the canonical spelling encodes back to itself.
         if b2a_base64(raw, newline=False) != encoded.encode("ascii"):
-            return MALFORMED
+            return Unusable.MALFORMED
         user, colon, password = raw.decode("utf-8").partition(":")
-    except (Error, ValueError):
-        return MALFORMED
-    return Password(user, password) if colon else MALFORMED
+    except ValueError:
+        # Of it are both the codec's error and that of characters outside ASCII.
+        return Unusable.MALFORMED
+    return Password(user, password) if colon else Unusable.MALFORMED

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import frozen
 
 from ..config import ConfigurationError
-from .authorization import Absent, Credentials, Malformed, Password
+from .authorization import Credentials, Password, Unusable
 from .identity import Identity, Kind
 from .roles import is_user_name, named
 
@@ -44,7 +44,7 @@ class Authenticate(Protocol):
     """One way of proving who one is.  Answers a value for every expected failure; raises on bugs only."""
 
     def __call__(self, request: Request, credentials: Credentials, /) -> Routine[Identity | Rejected]:
-        """Who sent `request`?  `credentials` are never `Malformed`: the chain has answered those."""
+        """Who sent `request`?  `credentials` are usable or absent: the chain has answered the rest."""
         ...
 
 
@@ -60,7 +60,7 @@ def believe(credentials: Credentials, dialect: Dialect) -> Identity | Rejected:
     Basic: that user name, whatever the password.  Bearer or nothing: the
     anonymous user.  Something unusable is neither.
     """
-    if isinstance(credentials, Malformed):
+    if credentials is Unusable.MALFORMED or credentials is Unusable.DUPLICATE:
         return MISSING
     if not isinstance(credentials, Password):
         return named(dialect.anonymous_user, "None", dialect)
@@ -73,9 +73,9 @@ async def identify(
     request: Request, credentials: Credentials, authenticator: Authenticate, session: FindSession | None = None
 ) -> Identity | Rejected:
     """Gates 9 and 10.  A usable Authorization field is judged alone; a session counts only without one."""
-    if isinstance(credentials, Malformed):
+    if credentials is Unusable.MALFORMED or credentials is Unusable.DUPLICATE:
         return MISSING
-    if session is not None and isinstance(credentials, Absent):
+    if session is not None and credentials is Unusable.ABSENT:
         found = await session(request)
         if found is not None:
             return found
