@@ -13,11 +13,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 import fanlight_asyncio
-from fanlight import App
-from fanlight.config import ConfigurationError
-from fanlight.listener_file import Configuration
+from fanlight import App, ConfigurationError
 
-from .listening import Wish, configuration, urls, warnings
+from .listening import Wish, app_for
 from .program import NoProgram, check_file, run_file, run_module
 
 MISUSED = 2
@@ -32,13 +30,15 @@ def run_beside(wish: Wish, program: str, arguments: Sequence[str], *, module: bo
     the program has not been started.
     """
     try:
-        chosen = configuration(wish)
+        app, remarks = app_for(wish)
         if not module:
             check_file(program)
     except (ConfigurationError, NoProgram) as mistake:
         say(str(mistake))
         return MISUSED
-    listening = start(chosen, quiet=quiet)
+    for remark in remarks:
+        say(remark)
+    listening = start(app, quiet=quiet)
     if strict and not listening:
         return NOT_LISTENING
     run: Callable[[str, Sequence[str]], None] = run_module if module else run_file
@@ -46,9 +46,8 @@ def run_beside(wish: Wish, program: str, arguments: Sequence[str], *, module: bo
     return 0
 
 
-def start(chosen: Configuration, *, quiet: bool) -> bool:
+def start(app: App, *, quiet: bool) -> bool:
     """Start the server and say where it listens; False, and a line that says why, when it cannot."""
-    app = App(listeners=chosen.listeners, settings=chosen.settings)
     try:
         handle = fanlight_asyncio.start_in_thread(app)
     except OSError as error:
@@ -63,8 +62,8 @@ def start(chosen: Configuration, *, quiet: bool) -> bool:
 
     atexit.register(stop)
     if not quiet:
-        for line in (*urls(handle.addresses, chosen.listeners), *warnings(chosen.remarks)):
-            say(line)
+        for address in handle.addresses:
+            say(address.url)
     return True
 
 

@@ -96,7 +96,8 @@ def run(
     """
 
     def job() -> int:
-        from .beside import Wish, run_beside
+        from .beside import run_beside
+        from .listening import Wish
 
         return run_beside(Wish(addresses, config), program, arguments, module=module, strict=strict, quiet=quiet)
 

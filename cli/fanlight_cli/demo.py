@@ -14,30 +14,29 @@ import sys
 from collections.abc import Iterable, Sequence
 
 import fanlight_asyncio
-from fanlight import App
-from fanlight.config import ConfigurationError
-from fanlight.listener_file import Configuration
+from fanlight import App, ConfigurationError
+from fanlight_engines.sockets import Bound
 
-from .listening import Wish, configuration, urls, warnings
+from .listening import Wish, app_for, warnings
 from .office import Office
 
 HINTS = """\
   Open       {url}
-  Metrics    {url}metrics
-  Alive      {url}api/livez
+  Metrics    {url}/metrics
+  Alive      {url}/api/livez
 
   Ask with SQL what the tasks are doing, and what the office publishes about itself:
-    curl -s {url}api/sql -H 'content-type: application/json' \\
+    curl -s {url}/api/sql -H 'content-type: application/json' \\
       -d '{{"query": "select * from process.tasks"}}'
-    curl -s {url}api/sql -H 'content-type: application/json' \\
+    curl -s {url}/api/sql -H 'content-type: application/json' \\
       -d '{{"query": "select * from shelves order by parcels desc limit 3"}}'
 
   See who holds the memory (switch tracing on, wait a little, read the profile):
-    curl -s {url}prof/mode -H 'content-type: application/json' -d '{{"memory_active": true}}'
-    go tool pprof -top {url}prof/heap
+    curl -s {url}/prof/mode -H 'content-type: application/json' -d '{{"memory_active": true}}'
+    go tool pprof -top {url}/prof/heap
 
   Over HTTP/2:
-    curl --http2-prior-knowledge {url}api/readyz
+    curl --http2-prior-knowledge {url}/api/readyz
 """
 
 
@@ -45,12 +44,12 @@ def run_demo(wish: Wish, *, verbose: bool) -> int:
     """Run the office until SIGINT or SIGTERM; 0 then, 2 for a mistake, 1 when it cannot listen."""
     keep_log(verbose=verbose)
     try:
-        chosen = configuration(wish)
+        app, remarks = app_for(wish)
     except ConfigurationError as mistake:
         print(f"fanlight: {mistake}", file=sys.stderr)
         return 2
     try:
-        asyncio.run(open_office(chosen))
+        asyncio.run(open_office(app, [*remarks, *warnings(app.remarks)]))
     except asyncio.CancelledError:
         print("closed")
     except OSError as failed:
@@ -66,18 +65,17 @@ def keep_log(*, verbose: bool) -> None:
         handler.setLevel(logging.INFO if verbose else logging.ERROR)
 
 
-async def open_office(chosen: Configuration) -> None:
+async def open_office(app: App, remarks: Sequence[str]) -> None:
     """Run the office and the server in one loop until a signal says stop: then it is cancelled."""
     office = Office()
-    app = App(listeners=chosen.listeners, settings=chosen.settings)
 
     @app.relation(town=str, parcels=int, grams=int, mean_seconds=float)
     def shelves() -> Iterable[tuple[str, int, int, float]]:
         """What lies on the shelves, by town."""
         return office.shelves()
 
-    def ready(bound: Sequence[fanlight_asyncio.Bound]) -> None:
-        welcome(urls(bound, chosen.listeners), warnings(chosen.remarks))
+    def ready(bound: Sequence[Bound]) -> None:
+        welcome([address.url for address in bound], remarks)
 
     stop_on_signals()
     work = asyncio.create_task(office.run(), name="office")

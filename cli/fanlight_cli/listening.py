@@ -1,4 +1,4 @@
-"""From `--listen` and `--config` to listeners.
+"""From `--listen` and `--config` to an app that may start.
 
 Reads the one file that was named.  Rules about listeners are the core's; here
 is only what a person may leave out on a command line.
@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from fanlight.config import ConfigurationError, Remark, Settings
+from fanlight import ALL_GROUPS, App, ConfigurationError, Listener, Settings
+from fanlight.config import Remark
 from fanlight.listener_file import Configuration, parse
-from fanlight.listeners import ALL_GROUPS, Listener, vet
 
 FORMS: dict[str, Literal["json", "toml"]] = {".json": "json", ".toml": "toml"}
 
@@ -27,8 +27,8 @@ class Wish:
     config: Path | None = None
 
 
-def configuration(wish: Wish) -> Configuration:
-    """Listeners and settings that a server may start with, and what to tell the person.
+def app_for(wish: Wish) -> tuple[App, list[str]]:
+    """An app that may start, and lines about its file that a person should see.
 
     Without a file every listener serves all groups, webhooks and MCP included,
     to whoever reaches it.  Raises `ConfigurationError`.
@@ -39,7 +39,7 @@ def configuration(wish: Wish) -> Configuration:
         raise ConfigurationError("--listen", "not together with --config: the file says where to listen")
     else:
         chosen = read(wish.config)
-    return evolve(chosen, remarks=(*chosen.remarks, *vet(chosen.listeners, chosen.settings)))
+    return App(listeners=chosen.listeners, settings=chosen.settings), warnings(chosen.remarks)
 
 
 def listeners(addresses: Iterable[str]) -> Iterable[Listener]:
@@ -75,17 +75,3 @@ def read(path: Path) -> Configuration:
 def warnings(remarks: Iterable[Remark]) -> list[str]:
     """The remarks that are worth a line on the terminal."""
     return [f"{remark.path}: {remark.text}" for remark in remarks if remark.level == "warning"]
-
-
-def urls(bound: Iterable[Bound], chosen: Iterable[Listener]) -> list[str]:
-    """What to open in a browser, for each socket that is bound."""
-    secure = {listener.name for listener in chosen if listener.tls}
-    return [url(address, secure=address.listener in secure) for address in bound]
-
-
-def url(address: Bound, *, secure: bool = False) -> str:
-    """`http://HOST:PORT/`, or `unix:PATH`."""
-    if address.path is not None:
-        return f"unix:{address.path}"
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return f"{'https' if secure else 'http'}://{host}:{address.port}/"

@@ -1,0 +1,84 @@
+"""Every example runs, answers while it runs, and ends when it is told to."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.docs.markdown import ROOT
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+PATHS = ":".join(str(ROOT / folder) for folder in ("core", "engines", "transports", "cli"))
+
+
+@contextmanager
+def running(name: str) -> Iterator[str]:
+    """Run one example on a free port; gives `host:port`, then ends it with Enter and looks at its exit code."""
+    command = [sys.executable, "-u", str(ROOT / "examples" / name), "127.0.0.1:0"]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": PATHS, "PYTHONWARNINGS": "error"},
+    ) as process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline(), process.stdout.readline()]
+            yield urlsplit(next(line.strip() for line in lines if line.startswith("http://"))).netloc
+            _, errors = process.communicate("\n", timeout=30)
+            assert (process.returncode, errors) == (0, "")
+        finally:
+            process.kill()
+
+
+def ask(where: str, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
+    """One request; the status and the body."""
+    connection = http.client.HTTPConnection(where, timeout=20)
+    try:
+        connection.request(method, path, body, {"content-type": "application/json"} if body else {})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def rows(where: str, query: str) -> list[list[Any]]:
+    """What a statement returns."""
+    status, body = ask(where, "POST", "/api/sql", json.dumps({"query": query}))
+    assert status == 200, body
+    result = json.loads(body)["results"][0]
+    assert "rows" in result, result
+    found: list[list[Any]] = result["rows"]
+    return found
+
+
+@pytest.mark.parametrize("name", [path.name for path in EXAMPLES])
+def test_an_example_answers_while_it_runs(name: str) -> None:
+    with running(name) as where:
+        assert ask(where, "GET", "/api/livez") == (200, b"Liveness check successful!")
+
+
+def test_an_example_publishes_a_relation() -> None:
+    with running("relation.py") as where:
+        found = rows(where, "select id, state from jobs where state = 'waiting' order by id")
+        assert found == [["17", "waiting"], ["19", "waiting"]]
+
+
+@pytest.mark.parametrize(("name", "like"), [("embed_asyncio.py", "%main%"), ("embed_trio.py", "%main%")])
+def test_the_tasks_of_the_program_are_seen(name: str, like: str) -> None:
+    with running(name) as where:
+        assert rows(where, f"select count(*) > 0 from process.tasks where coro like '{like}'") == [["t"]]
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 4
