@@ -1,0 +1,37 @@
+"""fanlight: an HTTP server inside a running process, to look into it.
+
+This is the façade: the names that a program needs to describe what is served.
+A transport serves it: `fanlight_asyncio.serve(app)` or `fanlight_trio.serve(app)`.
+Importing this package imports no event loop, no socket and no thread.
+"""
+
+from .app import App as App
+from .asks import Ask as Ask
+from .asks import ClientGone as ClientGone
+from .asks import Effect as Effect
+from .asks import EffectFailed as EffectFailed
+from .asks import Op as Op
+from .asks import Race as Race
+from .asks import Routine as Routine
+from .asks import Sleep as Sleep
+from .auth.identity import Identity as Identity
+from .config import ConfigurationError as ConfigurationError
+from .config import Dialect as Dialect
+from .config import Settings as Settings
+from .connection import Connection as Connection
+from .http.request import Request as Request
+from .http.response import Refused as Refused
+from .http.response import Response as Response
+from .http.response import SendBody as SendBody
+from .http.router import Route as Route
+from .limits import Limits as Limits
+from .listeners import ALL_GROUPS as ALL_GROUPS
+from .listeners import DEFAULT_GROUPS as DEFAULT_GROUPS
+from .listeners import Listener as Listener
+from .moment import Entropy as Entropy
+from .moment import Now as Now
+from .relations import Column as Column
+from .relations import Relation as Relation
+from .server import Server as Server
+
+__version__ = "0.1.0"

@@ -1,0 +1,119 @@
+"""The app: everything a program says about the server that it embeds.
+
+A plain object that is built once and then served by a transport.  It may be
+changed while it is served where that makes sense: relations and readiness from
+any thread.  It opens nothing; mistakes are raised here, before anything runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from . import publish
+from .config import Dialect, Remark, Settings
+from .http.router import Handler, Route
+from .limits import Limits
+from .listeners import Listener, vet
+from .readiness import Readiness
+from .relations import Relation
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from .auth.groups import RouteGroup
+    from .catalog import Catalog
+
+Source = TypeVar("Source", bound=Callable[[], Iterable[Any]])
+
+
+class App:
+    """What is served: listeners, routes, relations, metrics.
+
+    `registry` is the host's prometheus_client registry (None: the default one).
+    `sql_writers` says who may write by SQL: internal users and superusers, or
+    everybody.  `heap_frames` (1 to 64) is how deep heap profiles look;
+    `fork` "never" keeps the heap profiler from forking.  `metric_rules` are
+    enrichment rules by metric name.  `pages` False leaves out every route of
+    our own, so that only `routes` are served.
+
+    Raises `ConfigurationError` for listeners that may not start; what else a
+    person should know is in `remarks`.
+    """
+
+    def __init__(
+        self,
+        *,
+        listeners: Sequence[Listener] = (Listener(),),
+        routes: Iterable[Route] = (),
+        registry: CollectorRegistry | None = None,
+        settings: Settings | None = None,
+        dialect: Dialect | None = None,
+        limits: Limits | None = None,
+        sql_writers: Literal["privileged", "everybody"] = "privileged",
+        sql_connections: int = 5000,
+        heap_frames: int = 16,
+        fork: Literal["auto", "never"] = "auto",
+        metric_rules: Mapping[str, list[dict[str, Any]]] | None = None,
+        pages: bool = True,
+    ) -> None:
+        if not 1 <= heap_frames <= 64:
+            raise ValueError("heap_frames is 1 to 64")
+        self.listeners = tuple(sorted(listeners, key=lambda listener: listener.name))
+        self.settings = settings or Settings()
+        self.remarks: tuple[Remark, ...] = vet(self.listeners, self.settings)
+        self.dialect = dialect or Dialect()
+        self.limits = limits or Limits()
+        self.sql_writers = sql_writers
+        self.sql_connections = sql_connections
+        self.heap_frames = heap_frames
+        self.fork = fork
+        self.metric_rules: Mapping[str, list[dict[str, Any]]] = metric_rules or {}
+        self.readiness = Readiness()
+        self.relations: dict[str, Relation] = {}
+        self._registry = registry
+        self._catalog: Catalog | None = None
+        self._routes = list(routes)
+        self._pages = pages
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """The registry that `/metrics` shows."""
+        if self._registry is None:
+            from prometheus_client import REGISTRY
+
+            self._registry = REGISTRY
+        return self._registry
+
+    @property
+    def catalog(self) -> Catalog:
+        """The objects that `/api/catalog/dump` lists besides our own."""
+        if self._catalog is None:
+            from .catalog import Catalog
+
+            self._catalog = Catalog()
+        return self._catalog
+
+    @property
+    def routes(self) -> list[Route]:
+        """Every route, ours and the program's; listeners serve those of their groups."""
+        if not self._pages:
+            return list(self._routes)
+        from .pages.table import ROUTES
+
+        return [*ROUTES, *self._routes]
+
+    def route(
+        self, method: str, path: str, *, group: RouteGroup = "base", privileged: bool = False, websocket: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """A decorator that serves `async def handler(request)` at `path`, before serving starts."""
+
+        def add(handler: Handler) -> Handler:
+            self._routes.append(Route(method, path, group, handler, privileged, websocket))
+            return handler
+
+        return add
+
+    def relation(self, **declared: Any) -> Callable[[Source], Source]:
+        """A decorator that publishes the rows of a function in SQL (see `fanlight.publish`)."""
+        return publish.relation(self.relations, **declared)

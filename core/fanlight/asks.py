@@ -1,0 +1,81 @@
+"""Asks: the only things a routine may await.
+
+A routine is an `async def` that is driven by a connection, not by an event
+loop: each `await` hands one `Ask` out and is resumed with its answer.  There
+are two families.  An `Effect` leaves the core (a host has a performer do it);
+an `Op` stays inside (the connection itself answers it).  This module never
+performs anything and never knows who answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Generator
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from attrs import frozen
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Ask(Generic[T]):
+    """Awaiting suspends the routine until the answer, a `T`, comes back."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Ask[Any], Any, T]:
+        answer: T = yield self
+        return answer
+
+
+class Effect(Ask[T]):
+    """A question to the outside, answered by a performer.
+
+    `runs` says where: `"worker"` may block and is given a thread; `"loop"`
+    must return within a millisecond and is answered inline, on the thread
+    that drives the connection.
+    """
+
+    __slots__ = ()
+    runs: ClassVar[Literal["worker", "loop"]] = "worker"
+
+
+class Op(Ask[T]):
+    """A question that the connection answers out of its own state."""
+
+    __slots__ = ()
+
+
+Routine = Coroutine[Ask[Any], Any, R]
+"""What an `async def` of the core returns: awaits asks only, yields an `R`."""
+
+
+class ClientGone(BaseException):
+    """Thrown into a routine whose peer has left (design.md, trap 3).
+
+    A `finally` block may still ask: release a session, close a cursor.  The
+    connection keeps answering until the routine ends or its cleanup deadline
+    passes.
+    """
+
+
+class EffectFailed(Exception):
+    """A performer raised: a bug or a broken engine, never an expected refusal."""
+
+
+@frozen
+class Sleep(Op[None]):
+    """Resume after `seconds`; 0 gives the host's loop one turn and then resumes."""
+
+    seconds: float
+
+
+@frozen
+class Race(Op["tuple[int, Any]"]):
+    """Resume with `(index, answer)` of the first of `asks` that is answered.
+
+    The losers are cancelled: a `Perform` that is under way gets a `Cancel`.
+    At least two asks; nested races are not allowed.
+    """
+
+    asks: tuple[Ask[Any], ...]

@@ -1,0 +1,118 @@
+"""The request pipeline: from a head to a response, in the one order there is.
+
+Match the path, run the gates, then 404, 405 or the handler.  Every answer of
+the server passes here on its way out and gets the fields that all of them
+carry.  The pipeline never touches the wire and never waits by itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..auth.fields import common_fields
+from ..auth.gates import Decision, Refusal
+from ..auth.host import redirect_to_https
+from .request import Request
+from .response import Fields, Response, empty, text
+from .router import UNKNOWN, Place, decode_segments
+
+if TYPE_CHECKING:
+    from ..asks import Routine
+    from ..auth.groups import RouteGroup
+
+NOT_FOUND = empty(404)
+BAD_PATH = text(400, "bad request")
+
+
+class Exchange:
+    """What the pipeline keeps of one exchange, for metrics, records and the answer's fields.
+
+    `label` is the path for metrics; `refusal` the record of a refused request.
+    """
+
+    __slots__ = ("decision", "label", "place", "refusal", "request")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.label = UNKNOWN
+        self.place: Place | None = None
+        self.decision: Decision | None = None
+        self.refusal: Refusal | None = None
+
+    def route(self) -> Routine[Response | None] | Response:
+        """The handler's routine, ready to run, or the answer that needs none.
+
+        Decides everything that can be decided from the head alone, so that the
+        usual request starts its handler and nothing else.
+        """
+        request = self.request
+        if request.listener.tls and not request.secure:
+            return redirect_to_https(request.head, request.server.app.settings.http_host_name)
+        gates = request.listener.gates
+        decision = gates.recall(request, proxied=request.proxied)
+        if decision is None:
+            place, params = request.listener.router.match(request.path)
+            group: RouteGroup = place.group if place is not None else "fallback"
+            decision = gates.decide(
+                request,
+                group,
+                privileged=place is not None and place.privileged,
+                proxied=request.proxied,
+            )
+            decision.match = (place, params)
+        self.decision = decision
+        self.place, params = decision.match
+        if self.place is not None:
+            self.label = self.place.path
+        if decision.answer is not None:
+            return self._refused(decision)
+        if decision.pending:
+            return self._prove(decision)
+        request.identity = decision.identity
+        return self._dispatch(params)
+
+    async def _prove(self, decision: Decision) -> Response | None:
+        """Gates 9 to 11 for a listener that asks for proof, then the handler."""
+        gates = self.request.listener.gates
+        self.decision = decision = await gates.authenticate(self.request, decision)
+        if decision.answer is not None:
+            return self._refused(decision)
+        self.request.identity = decision.identity
+        _, params = decision.match
+        outcome = self._dispatch(params)
+        return outcome if isinstance(outcome, Response) else await outcome
+
+    def _refused(self, decision: Decision) -> Response:
+        assert decision.answer is not None
+        self.refusal = self.request.listener.gates.record(self.request, decision)
+        return decision.answer
+
+    def _dispatch(self, params: dict[str, str]) -> Routine[Response | None] | Response:
+        """404, 405, 400 or the handler's routine (after every gate: strangers cannot map paths)."""
+        request, place = self.request, self.place
+        if request.path == "*":
+            return empty(200, ("allow", "GET,HEAD,POST,PUT,OPTIONS"))
+        if place is None:
+            return NOT_FOUND
+        route = place.find(request.method)
+        if route is None:
+            return place.not_allowed()
+        if params:
+            decoded = decode_segments(params)
+            if decoded is None:
+                return BAD_PATH
+            request.params = decoded
+        if request.head.protocol is not None and not route.websocket:
+            return place.not_allowed()
+        request.route = route
+        return route.handler(request)
+
+    def dress(self, response: Response) -> Response:
+        """`response` with the fields of its group and those that every answer carries."""
+        decision = self.decision
+        cors: Fields = decision.fields if decision is not None else ()
+        credentialed = decision is not None and decision.credentialed
+        extra = common_fields(response, credentialed=credentialed)
+        if not cors and not extra:
+            return response
+        return Response(response.status, response.fields + cors + extra, response.body)

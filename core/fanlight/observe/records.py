@@ -1,0 +1,45 @@
+"""Records: what a connection notes for logs, as values.
+
+None of them holds a secret or raw text of a caller: paths are route templates,
+names are escaped before they come here.  This module writes no log.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class AccessRecord:
+    """One finished exchange: exactly one for every request head that was read.
+
+    `path` is the route's template (or `unknown`); `status` 0 says that the
+    client left before a head was sent; `seconds` is the time to the response
+    head; `wall` is when the request arrived (Unix seconds).
+    """
+
+    wall: float
+    seconds: float
+    listener: str
+    peer: str
+    method: str
+    path: str
+    status: int
+    user: str
+    version: str
+    sent: int
+
+
+@frozen
+class Failure:
+    """A bug: an exception where none is expected.  The client sees a 500 at most."""
+
+    where: str
+    error: BaseException
+
+
+@frozen
+class Trouble:
+    """Something the operator should know once: not a bug of ours, nothing was refused."""
+
+    text: str

@@ -1,0 +1,138 @@
+"""The ops: what a connection answers out of its own state, one function for each.
+
+Each function takes the connection, the conversation and the op, and returns the
+answer, `PARKED`, or a `Thrown`.  `OPENS` starts an op, `ATTEMPTS` tries an open
+one again after something has moved.  For a conversation whose client is gone
+every op ends at once, so that its cleanup can run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from .asks import ClientGone, Sleep
+from .http.request import ReadBody
+from .http.response import Refused, Response, SendBody
+from .http.websocket import AcceptWebSocket, CloseWebSocket, NextMessage, PeerClosed, SendMessage, handshake
+from .routine import PARKED, Attempt, Conversation, Thrown
+from .wire.body import BrokenBody
+from .wire.head import BAD_REQUEST
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+LOST = PeerClosed(1006)
+
+
+def _sleep(connection: Connection, conversation: Conversation, op: Sleep) -> Any:
+    if conversation.gone and op.seconds:
+        return None
+    conversation.wake_at = connection.now.mono + op.seconds
+    connection.sleepers.add(conversation)
+    return PARKED
+
+
+def _wake(connection: Connection, conversation: Conversation, op: Sleep) -> Any:
+    # Only a timeout wakes, so that a sleep of nothing really gives the host's loop a turn.
+    if not connection.ticking or connection.now.mono < conversation.wake_at:
+        return PARKED
+    conversation.wake_at = inf
+    connection.sleepers.discard(conversation)
+    return None
+
+
+def _read_body(connection: Connection, conversation: Conversation, op: ReadBody) -> Any:
+    """Collect what has arrived; None as soon as it is known to be too much."""
+    if conversation.gone:
+        return Thrown(ClientGone())
+    length = conversation.exchange.request.head.length
+    if length is not None and length > op.limit:
+        return None
+    while True:
+        try:
+            data, ended = connection.wire.take_body(conversation.stream)
+        except BrokenBody:
+            return Thrown(Refused(BAD_REQUEST))
+        if data:
+            conversation.body.append(data)
+            conversation.body_size += len(data)
+        if conversation.body_size > op.limit:
+            conversation.body.clear()
+            return None
+        if ended:
+            body, conversation.body = b"".join(conversation.body), []
+            return body
+        if not data:
+            return PARKED
+
+
+def _send_body(connection: Connection, conversation: Conversation, op: SendBody) -> Any:
+    if conversation.gone:
+        return None
+    if op.data:
+        connection.write(conversation, op.data)
+    return _room(connection, conversation, op)
+
+
+def _room(connection: Connection, conversation: Conversation, op: object) -> Any:
+    """Resume when neither the peer's window nor the socket holds anything back."""
+    if conversation.gone or (not conversation.pending and connection.backlog <= connection.limits.high_water):
+        return None
+    return PARKED
+
+
+def _accept(connection: Connection, conversation: Conversation, op: AcceptWebSocket) -> Any:
+    if conversation.gone:
+        return Thrown(ClientGone())
+    fields = handshake(conversation.exchange.request.head)
+    if isinstance(fields, Response):
+        return Thrown(Refused(fields))
+    connection.accept_websocket(conversation, fields + op.fields, op.limit)
+    return None
+
+
+def _open_next(connection: Connection, conversation: Conversation, op: NextMessage) -> Any:
+    if conversation.socket is not None and op.limit is not None:
+        conversation.socket.limit = op.limit
+    return _next(connection, conversation, op)
+
+
+def _next(connection: Connection, conversation: Conversation, op: NextMessage) -> Any:
+    if conversation.inbox:
+        return connection.take_item(conversation)
+    return LOST if conversation.gone else PARKED
+
+
+def _send_message(connection: Connection, conversation: Conversation, op: SendMessage) -> Any:
+    if conversation.socket is not None and not conversation.gone:
+        conversation.socket.send(op.data)
+        connection.flush_websocket(conversation)
+    return _room(connection, conversation, op)
+
+
+def _close_websocket(connection: Connection, conversation: Conversation, op: CloseWebSocket) -> Any:
+    if conversation.socket is not None and not conversation.gone:
+        conversation.socket.close(op.code, op.reason)
+        connection.flush_websocket(conversation)
+    return None
+
+
+OPENS: Mapping[type, Attempt] = {
+    Sleep: _sleep,
+    ReadBody: _read_body,
+    SendBody: _send_body,
+    AcceptWebSocket: _accept,
+    NextMessage: _open_next,
+    SendMessage: _send_message,
+    CloseWebSocket: _close_websocket,
+}
+
+ATTEMPTS: Mapping[type, Attempt] = {
+    Sleep: _wake,
+    ReadBody: _read_body,
+    SendBody: _room,
+    NextMessage: _next,
+    SendMessage: _room,
+}

@@ -1,0 +1,79 @@
+"""The home page: which process this is, and where to look into it."""
+
+from __future__ import annotations
+
+from html import escape
+
+from attrs import frozen
+
+from ..asks import Effect
+from ..http.request import Request
+from ..http.response import Response, html
+
+
+@frozen
+class ProcessFacts:
+    """What the process is: `argv0` is a base name, `python` a version such as `3.11.7`."""
+
+    pid: int
+    argv0: str
+    python: str
+    version: str
+
+
+@frozen
+class DescribeProcess(Effect[ProcessFacts]):
+    """The facts of this process."""
+
+    runs = "loop"
+
+
+_PLACES = (
+    ("/metrics", "Prometheus metrics"),
+    ("/metrics-viz", "metrics drawn as charts"),
+    ("/prof/", "CPU and heap profiles"),
+    ("/prof/heap", "heap profile for go tool pprof"),
+    ("/memory", "memory by module and type"),
+    ("/hierarchical-memory", "memory as a tree"),
+    ("/clusters", "workers and their replicas"),
+    ("/console", "console"),
+    ("/api/readyz", "readiness"),
+    ("/api/tracing", "log level"),
+    ("/api/catalog/dump", "what the process exposes (internal users)"),
+    ("/api/coordinator/dump", "loops, tasks, threads, connections (internal users)"),
+)
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Home</title><link rel="stylesheet" href="/static/css/page.css"></head>
+<body>
+<h1>fanlight {version} embedded in {argv0} (pid {pid}, Python {python})</h1>
+<p class="what">SQL over this process: POST to <code>/api/sql</code>.</p>
+<ul class="places">
+{places}
+</ul>
+</body>
+</html>
+"""
+
+
+async def home(request: Request) -> Response:
+    """GET /: the process, and a link to each page that this listener serves."""
+    facts = await DescribeProcess()
+    served = {place.path for place in request.listener.router.places()}
+    places = "\n".join(
+        f'<li><a href="{path}">{path}</a><span>{escape(words)}</span></li>'
+        for path, words in _PLACES
+        if path in served
+    )
+    return html(
+        200,
+        _PAGE.format(
+            version=escape(facts.version),
+            argv0=escape(facts.argv0),
+            pid=facts.pid,
+            python=escape(facts.python),
+            places=places,
+        ),
+    )

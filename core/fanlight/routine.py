@@ -1,0 +1,190 @@
+"""Conversations: one routine each, and what it waits for.
+
+A `Conversation` steps a routine, knows which asks are open, and turns an answer
+into the next step.  Who answers is for the connection: it registers one function
+for each kind of op and is told of every effect.  Nothing here knows HTTP.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from .asks import Ask, Effect, Race
+
+if TYPE_CHECKING:
+    from .http.pipeline import Exchange
+    from .wire.ws import Item, WebSocket
+
+
+class _Parked:
+    def __repr__(self) -> str:
+        return "PARKED"
+
+
+PARKED: Any = _Parked()
+"""Returned by an op's function for: no answer yet, the routine waits."""
+
+Attempt = Callable[[Any, "Conversation", Any], Any]
+"""`(host, conversation, op)`: answers the op now, or returns `PARKED`.
+
+Called again whenever something has moved.  A `Thrown` answer is raised inside
+the routine.
+"""
+
+
+class Thrown:
+    """An answer that is raised at the `await` instead of returned from it."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class WrongAsk(TypeError):
+    """A routine awaited something that is no ask: a bug, named where it happened."""
+
+
+class Conversation:
+    """One routine of one stream.
+
+    `asks` are the open ones, in the order of the race if `racing`.  `pending`
+    is output that a window holds back.  The rest is the connection's memory of
+    this exchange.
+    """
+
+    __slots__ = (
+        "asks",
+        "body",
+        "body_size",
+        "cleanup_at",
+        "ending",
+        "exchange",
+        "gone",
+        "head_at",
+        "inbox",
+        "performing",
+        "pending",
+        "racing",
+        "routine",
+        "sent",
+        "socket",
+        "started",
+        "status",
+        "stream",
+        "unended",
+        "wake_at",
+    )
+
+    def __init__(self, stream: int, exchange: Exchange) -> None:
+        self.stream = stream
+        self.exchange = exchange
+        self.routine: Coroutine[Ask[Any], Any, Any] | None = None
+        self.asks: tuple[Ask[Any], ...] = ()
+        self.racing = False
+        self.performing: dict[int, Effect[Any]] = {}
+        self.wake_at = inf
+        self.cleanup_at = inf
+        self.gone = False
+        self.started = False  # a response head was written
+        self.ending = False  # the response is complete but for `pending`
+        self.status = 0
+        self.sent = 0
+        self.head_at = 0.0
+        self.pending = b""
+        self.unended = False  # the wire must be told the end of the body
+        self.body: list[bytes] = []
+        self.body_size = 0
+        self.socket: WebSocket | None = None
+        self.inbox: deque[Item] = deque()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a routine is suspended on an ask."""
+        return bool(self.asks)
+
+    def step(self, answer: Any, host: Host) -> Any:
+        """Resume with `answer` and run on until the routine waits or ends.
+
+        Returns `PARKED`, or what the routine returned.  Whatever the routine
+        raises comes out unchanged.
+        """
+        routine = self.routine
+        assert routine is not None
+        while True:
+            self.asks = ()
+            try:
+                ask = routine.throw(answer.error) if type(answer) is Thrown else routine.send(answer)
+            except StopIteration as stop:
+                return stop.value
+            answer = self._open(ask, host)
+            if answer is PARKED:
+                return PARKED
+
+    def _open(self, ask: Any, host: Host) -> Any:
+        """Open one ask (or all of a race) and return the answer or `PARKED`."""
+        if type(ask) is Race:
+            return self._open_race(ask, host)
+        answer = self._open_one(ask, 0, host)
+        if answer is PARKED:
+            self.racing = False
+            self.asks = (ask,)
+        return answer
+
+    def _open_race(self, race: Race, host: Host) -> Any:
+        self.racing = True
+        for position, ask in enumerate(race.asks):
+            answer = self._open_one(ask, position, host)
+            if answer is not PARKED:
+                return self.settle(position, answer, host)
+        self.asks = race.asks
+        return PARKED
+
+    def _open_one(self, ask: Any, position: int, host: Host) -> Any:
+        attempt = host.opens.get(type(ask))
+        if attempt is not None:
+            return attempt(host, self, ask)
+        if isinstance(ask, Effect):
+            host.perform(self, ask, position)
+            return PARKED
+        return Thrown(WrongAsk(f"a routine may await asks only, not {type(ask).__name__}"))
+
+    def retry(self, host: Host) -> Any:
+        """Try the open ops again; returns the answer for `step`, or `PARKED`."""
+        for position, ask in enumerate(self.asks):
+            attempt = host.attempts.get(type(ask))
+            if attempt is not None:
+                answer = attempt(host, self, ask)
+                if answer is not PARKED:
+                    return self.settle(position, answer, host)
+        return PARKED
+
+    def settle(self, position: int, answer: Any, host: Host) -> Any:
+        """The ask at `position` is answered: withdraw the others of its race."""
+        if not self.racing:
+            return answer
+        self.racing = False
+        host.withdraw(self)
+        return answer if type(answer) is Thrown else (position, answer)
+
+
+class Host:
+    """What a conversation needs from its connection.
+
+    `opens` starts an op (and may answer at once), `attempts` tries it again;
+    `perform` hands an effect out; `withdraw` takes back whatever is still under way.
+    """
+
+    opens: Mapping[type, Attempt]
+    attempts: Mapping[type, Attempt]
+
+    def perform(self, conversation: Conversation, effect: Effect[Any], position: int) -> None:
+        """Hand `effect` out; its answer will come for `position`."""
+        raise AssertionError("a connection performs effects")
+
+    def withdraw(self, conversation: Conversation) -> None:
+        """Cancel the effects of `conversation` that are under way."""
+        raise AssertionError("a connection withdraws effects")

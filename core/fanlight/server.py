@@ -1,0 +1,244 @@
+"""The server: all listeners and connections of one app, without a socket.
+
+It decides who may connect, remembers what requests did, and knows the next
+deadline of all its connections, so that a host needs one timer.  Inputs are
+`accept`, `handle_timeout` and `shutdown`; everything else goes to the
+connections.  It opens nothing and reads no clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from .auth.fields import common_fields
+from .auth.gates import Gates
+from .auth.origin import Origins, default_origins
+from .connection import Connection
+from .http.response import Fields, text
+from .http.router import Router
+from .ingress import NoWire
+from .observe.records import AccessRecord
+from .timers import Deadlines
+from .wire.h1 import H1Wire
+from .wire.head import HeadReader
+from .wire.heads import http_date
+
+if TYPE_CHECKING:
+    from .app import App
+    from .http.pipeline import Exchange
+    from .http.static import Assets
+    from .listeners import Listener
+    from .moment import Entropy, Now
+    from .observe.metrics import HttpMetrics
+    from .wire.h2 import H2Wire
+    from .wire.h2_head import H2HeadReader
+    from .wire.secure import SecureChannel
+
+RECENT_REQUESTS = 1000
+MALFORMED = "unknown"
+
+
+class ListenerState:
+    """A listener at work: its routes, gates, parsers' memories and open connections.
+
+    `port` is the bound port once the host has bound it.
+    """
+
+    def __init__(self, server: Server, listener: Listener) -> None:
+        self.name = listener.name
+        self.listener = listener
+        self.tls = listener.tls
+        self.proxied = listener.behind_trusted_proxy
+        self.redirects = listener.plaintext_policy == "redirect"
+        self.router = Router(route for route in server.app.routes if listener.serves(route.group))
+        self.no_wire: Any = NoWire()
+        self.open = 0
+        self.peers: dict[str, int] = {}
+        self.channel: Callable[[], SecureChannel] | None = None
+        self._limits = server.limits
+        self._heads = HeadReader(server.limits)
+        self._h2_heads: H2HeadReader | None = None
+        self.bind(server, server.origins)
+
+    def bind(self, server: Server, origins: Origins) -> None:
+        """Build the gates for `origins`, which may depend on the ports that were bound."""
+        self.gates = Gates(
+            self.listener,
+            dialect=server.app.dialect,
+            origins=origins,
+            http_host_name=server.app.settings.http_host_name,
+        )
+        self._heads.memo.clear()
+        self._h2_heads = None
+
+    @property
+    def open_relations(self) -> bool:
+        """Whether everybody may read every relation here (loopback, kind None)."""
+        return self.listener.authenticator == "None" and self.listener.where.loopback
+
+    def new_h1(self) -> H1Wire:
+        """A wire machine for a new HTTP/1.1 connection."""
+        return H1Wire(self._heads, self._limits)
+
+    def new_h2(self) -> H2Wire:
+        """A wire machine for a new HTTP/2 connection; h2 is imported when the first one comes."""
+        from .wire.h2 import H2Wire
+        from .wire.h2_head import H2HeadReader
+
+        if self._h2_heads is None:
+            self._h2_heads = H2HeadReader(self._limits)
+        return H2Wire(self._h2_heads, self._limits)
+
+
+class Server:
+    """One app being served.
+
+    `entropy` is the host's source of random bytes.  `connections` are all that
+    are not finished; `recent` the last access records, oldest first.
+    """
+
+    def __init__(self, app: App, *, now: Now, entropy: Entropy) -> None:
+        from .observe.metrics import HttpMetrics
+
+        self.app = app
+        self.limits = app.limits
+        self.registry = app.registry
+        self.entropy = entropy
+        self.started_at = now
+        self.stopping = False
+        self.notes_access = False
+        self.assets: Assets | None = None
+        self.metrics: HttpMetrics = HttpMetrics()
+        self.connections: set[Connection] = set()
+        self.recent: deque[AccessRecord] = deque(maxlen=RECENT_REQUESTS)
+        self.common_fields: Fields = common_fields(text(400, ""), credentialed=False)
+        self.origins = self._origins(())
+        self.listeners = {listener.name: ListenerState(self, listener) for listener in app.listeners}
+        self._deadlines: Deadlines[Connection] = Deadlines()
+        self._count = 0
+        self._grace = inf
+        self._date_at = -1
+        self._dates: tuple[bytes, bytes] = (b"", b"")
+
+    # ---- inputs --------------------------------------------------------------
+
+    def bound(self, ports: Iterable[int]) -> None:
+        """The host has bound its sockets: origins of loopback pages depend on the ports."""
+        self.origins = self._origins(tuple(ports))
+        for state in self.listeners.values():
+            state.bind(self, self.origins)
+
+    def accept(self, listener: str, peer: str, now: Now) -> Connection | None:
+        """A peer has connected (`peer`: its address, empty for a Unix socket).
+
+        None: close the socket at once, it is one too many.
+        """
+        state = self.listeners[listener]
+        if self.stopping or state.open >= state.listener.max_connections or not self._admits(state, peer):
+            return None
+        self._count += 1
+        channel = state.channel() if state.tls and state.channel is not None else None
+        proxied = state.proxied and state.listener.trusts(peer)
+        connection = Connection(self, state, peer, now, self._count, proxied=proxied, channel=channel)
+        state.open += 1
+        state.peers[peer] = state.peers.get(peer, 0) + 1
+        self.connections.add(connection)
+        connection.opened()
+        return connection
+
+    def _admits(self, state: ListenerState, peer: str) -> bool:
+        """The bound for one peer network; loopback and trusted proxies have none (threats: T19)."""
+        if peer in ("", "127.0.0.1", "::1") or state.listener.trusts(peer):
+            return True
+        return state.peers.get(peer, 0) < self.limits.connections_per_peer
+
+    def handle_timeout(self, now: Now) -> list[Connection]:
+        """Tell the time; returns the connections that were due, each to be drained by `poll`."""
+        due = self._deadlines.due(now.mono)
+        for connection in due:
+            connection.handle_timeout(now)
+        return due
+
+    def shutdown(self, grace: float, now: Now) -> list[Connection]:
+        """Accept nobody any more and end every connection within `grace` seconds.
+
+        Returns the connections to be drained; `drained` tells when all are gone.
+        """
+        self.stopping = True
+        open_ones = list(self.connections)
+        for connection in open_ones:
+            connection.shutdown(grace, now)
+        return open_ones
+
+    @property
+    def deadline(self) -> float:
+        """When `handle_timeout` must be called, in monotonic seconds; `inf` for never."""
+        return self._deadlines.next
+
+    @property
+    def drained(self) -> bool:
+        """No connection is left."""
+        return not self.connections
+
+    # ---- what connections tell ------------------------------------------------
+
+    def arm(self, connection: Connection) -> None:
+        """A connection's deadline came nearer."""
+        self._deadlines.arm(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is finished."""
+        if connection in self.connections:
+            self.connections.discard(connection)
+            state = connection.listener
+            state.open -= 1
+            left = state.peers.get(connection.peer, 1) - 1
+            if left:
+                state.peers[connection.peer] = left
+            else:
+                state.peers.pop(connection.peer, None)
+
+    def renamed(self, connection: Connection, peer: str) -> None:
+        """A trusted proxy said who the caller really is."""
+        peers = connection.listener.peers
+        left = peers.get(connection.peer, 1) - 1
+        if left:
+            peers[connection.peer] = left
+        else:
+            peers.pop(connection.peer, None)
+        connection.peer = peer
+        peers[peer] = peers.get(peer, 0) + 1
+
+    def started(self, state: ListenerState, exchange: Exchange) -> None:
+        """A request was matched."""
+        self.metrics.started(exchange.label, state.name)
+
+    def answered(self, state: ListenerState, exchange: Exchange, status: int, now: Now) -> None:
+        """Its response head is ready."""
+        seconds = now.mono - exchange.request.arrived.mono
+        self.metrics.answered(exchange.label, state.name, status, seconds)
+
+    def dropped(self, state: ListenerState, exchange: Exchange) -> None:
+        """The client left before the head."""
+        self.metrics.dropped(exchange.label, state.name)
+
+    def malformed(self, state: ListenerState, status: int) -> None:
+        """Something that is no request was refused."""
+        self.metrics.started(MALFORMED, state.name)
+        self.metrics.answered(MALFORMED, state.name, status, 0.0)
+
+    def date(self, connection: Connection) -> bytes:
+        """The Date of now, made once a second: a whole field for HTTP/1.1, a value for HTTP/2."""
+        wall = int(connection.now.wall)
+        if wall != self._date_at:
+            self._date_at = wall
+            value = http_date(wall).encode()
+            self._dates = (b"date: " + value + b"\r\n", value)
+        return self._dates[connection.wire.protocol == "h2"]
+
+    def _origins(self, ports: tuple[int, ...]) -> Origins:
+        configured = self.app.settings.allowed_origins
+        return Origins(configured if configured is not None else default_origins(ports))

@@ -1,0 +1,364 @@
+"""The HTTP/2 machine: h2 behind a frame gate, seen as streams of the one event shape.
+
+h2 keeps the protocol state, HPACK and both directions of flow control.  Here
+are the bounds it lacks, per-stream buffers that are acknowledged only when a
+routine takes the bytes, and errors turned into the right RST_STREAM or GOAWAY.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import (
+    ConnectionTerminated,
+    DataReceived,
+    RemoteSettingsChanged,
+    RequestReceived,
+    StreamEnded,
+    StreamReset,
+    WindowUpdated,
+)
+from h2.exceptions import H2Error, ProtocolError
+from h2.settings import SettingCodes, Settings
+from hyperframe.frame import GoAwayFrame
+
+from ..http.response import Fields
+from ..limits import Limits
+from .body import BrokenBody
+from .events import Arrived, Event, Finished, Refused, Reset, Started, Writable
+from .h2_frames import GOAWAY, PREFACE, Flood, FrameGate
+from .h2_head import H2HeadReader, StreamProtocolError
+from .head import Malformed
+from .heads import encode_field
+
+if TYPE_CHECKING:
+    from h2.events import Event as H2Event
+
+_CONFIG = H2Configuration(
+    client_side=False,
+    header_encoding=None,
+    validate_outbound_headers=False,
+    normalize_outbound_headers=False,
+    validate_inbound_headers=False,
+    normalize_inbound_headers=False,
+)
+_CONNECTION_WINDOW = 1 << 20
+_HEADS_MOST = 512
+_HEADS: dict[tuple[int, Fields], tuple[tuple[bytes, bytes], ...]] = {}
+_UNSHARED = frozenset({"set-cookie"})
+
+
+class _Inbound:
+    """The receiving half of a stream: bytes not taken yet and how many they cost the window."""
+
+    __slots__ = ("cost", "data", "ended", "head_only", "parts")
+
+    def __init__(self, ended: bool, head_only: bool) -> None:
+        self.parts: list[bytes] = []
+        self.cost = 0
+        self.ended = ended
+        self.head_only = head_only
+
+
+class H2Wire:
+    """One HTTP/2 connection, server side, from the preface on.
+
+    Input: `receive`, with the time told by `at`.  Events: `next_event` until
+    None.  Output collects in `out`.
+    """
+
+    protocol = "h2"
+
+    def __init__(self, reader: H2HeadReader, limits: Limits) -> None:
+        self.out: list[bytes] = []
+        self.over = False
+        self.eof = False
+        self._reader = reader
+        self._gate = FrameGate(limits)
+        self._events: deque[Event] = deque()
+        self._inbound: dict[int, _Inbound] = {}
+        self._goodbye = False
+        self._h2 = H2Connection(config=_CONFIG)
+        self._h2.local_settings = Settings(
+            client=False,
+            initial_values={
+                SettingCodes.ENABLE_CONNECT_PROTOCOL: 1,
+                SettingCodes.MAX_CONCURRENT_STREAMS: limits.streams,
+                SettingCodes.MAX_HEADER_LIST_SIZE: limits.head_bytes,
+            },
+        )
+        self._h2.initiate_connection()
+        self._h2.increment_flow_control_window(_CONNECTION_WINDOW)
+        self._flush()
+
+    # ---- input ---------------------------------------------------------------
+
+    def at(self, mono: float) -> None:
+        """Tell the time, in monotonic seconds, for the counts of the gate."""
+        self._gate.at(mono)
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the peer; `b""` is EOF."""
+        if data:
+            self._gate.buffer += data
+        else:
+            self.eof = True
+
+    def next_event(self) -> Event | None:
+        """One event; reads one frame when none is waiting.  None when bytes are awaited."""
+        while not self._events:
+            if self.over:
+                return None
+            if not self._read_frame():
+                if not self.eof:
+                    return None
+                self.over = True
+                self._events.append(Finished(abort=True))
+        return self._events.popleft()
+
+    @property
+    def held(self) -> int:
+        """Bytes received and not yet read as frames (stream data is bounded by its window)."""
+        return len(self._gate.buffer)
+
+    def _read_frame(self) -> bool:
+        try:
+            frame = self._gate.frame()
+            if frame is None:
+                return False
+            if self._is_farewell(frame):
+                return True
+            for event in self._h2.receive_data(frame):
+                self._translate(event)
+        except Flood:
+            self._go_away(ErrorCodes.ENHANCE_YOUR_CALM)
+        except (H2Error, ValueError, IndexError):
+            # h2 has queued a GOAWAY with the exact code; some of its parsers leak bare errors.
+            self._break()
+        self._flush()
+        return True
+
+    def _is_farewell(self, frame: bytes) -> bool:
+        """Keep a GOAWAY with NO_ERROR from h2, which would then forbid the answers in hand."""
+        if len(frame) < 17 or frame[3] != GOAWAY or frame[5:9] != b"\0\0\0\0" or frame[13:17] != b"\0\0\0\0":
+            return False
+        if frame.startswith(PREFACE[:4]):
+            return False
+        self._goodbye = True
+        if not self._inbound:
+            self.over = True
+            self._events.append(Finished())
+        return True
+
+    def _go_away(self, code: ErrorCodes) -> None:
+        try:
+            self._h2.close_connection(code)
+        except ProtocolError:
+            pass  # said already
+        self._break()
+
+    def _break(self) -> None:
+        self._flush()
+        self.over = True
+        self._events.append(Finished())
+
+    def _translate(self, event: H2Event) -> None:
+        if isinstance(event, RequestReceived):
+            self._request(event)
+        elif isinstance(event, DataReceived):
+            self._data(event)
+        elif isinstance(event, StreamEnded):
+            inbound = self._inbound.get(event.stream_id)
+            if inbound is not None and not inbound.ended:
+                inbound.ended = True
+                self._events.append(Arrived(event.stream_id))
+        elif isinstance(event, (WindowUpdated, RemoteSettingsChanged)):
+            self._events.append(Writable())
+        elif isinstance(event, StreamReset):
+            if self._inbound.pop(event.stream_id, None) is not None:
+                self._events.append(Reset(event.stream_id))
+        elif isinstance(event, ConnectionTerminated) and not self._inbound:
+            self.over = True
+            self._events.append(Finished(abort=True))
+
+    def _request(self, event: RequestReceived) -> None:
+        stream = event.stream_id
+        ended = event.stream_ended is not None
+        try:
+            head = self._reader.read(event.headers, ended=ended)  # type: ignore[arg-type]
+        except StreamProtocolError:
+            self._h2.reset_stream(stream, ErrorCodes.PROTOCOL_ERROR)
+            return
+        except Malformed as malformed:
+            self._inbound[stream] = _Inbound(ended, head_only=False)
+            self._events.append(Refused(stream, malformed.response))
+            return
+        if self._goodbye:
+            self._h2.reset_stream(stream, ErrorCodes.REFUSED_STREAM)
+            return
+        self._inbound[stream] = _Inbound(ended, head_only=head.method == "HEAD")
+        self._events.append(Started(stream, head))
+
+    def _data(self, event: DataReceived) -> None:
+        inbound = self._inbound.get(event.stream_id)
+        size = event.flow_controlled_length
+        if inbound is None:
+            self._acknowledge(size, event.stream_id)
+            return
+        if event.data:
+            inbound.parts.append(bytes(event.data))
+            inbound.cost += size
+            self._events.append(Arrived(event.stream_id))
+        elif size:
+            self._acknowledge(size, event.stream_id)
+
+    def _acknowledge(self, size: int, stream: int) -> None:
+        try:
+            self._h2.acknowledge_received_data(size, stream)
+        except (H2Error, KeyError):
+            pass  # the stream or the connection is closed already
+
+    # ---- the body ------------------------------------------------------------
+
+    def take_body(self, stream: int) -> tuple[bytes, bool]:
+        """`(bytes, ended)` of a stream; taking them is what opens the peer's window again."""
+        inbound = self._inbound.get(stream)
+        if inbound is None:
+            raise BrokenBody
+        data = b"".join(inbound.parts)
+        if data:
+            inbound.parts.clear()
+            cost, inbound.cost = inbound.cost, 0
+            self._acknowledge(cost, stream)
+            self._flush()
+        return data, inbound.ended
+
+    # ---- the answer ----------------------------------------------------------
+
+    def respond(self, stream: int, status: int, fields: Fields, body: bytes, date: bytes) -> bytes:
+        """Write the head of a whole answer and, where no body follows, its end.
+
+        Returns the body that is left to `send` and `end`, which keep to the windows.
+        """
+        length = ((b"content-length", b"%d" % len(body)),) if status not in (204, 304) else ()
+        bodiless = self._bodiless(stream, body)
+        self._head(stream, (*_encoded(status, fields), (b"date", date), *length), end=bodiless)
+        return b"" if bodiless else body
+
+    def start(self, stream: int, status: int, fields: Fields, date: bytes) -> None:
+        """Write the head of a streamed answer."""
+        self._head(stream, (*_encoded(status, fields), (b"date", date)), end=self._bodiless(stream, b"?"))
+
+    def upgrade(self, stream: int, fields: Fields, date: bytes) -> None:
+        """Answer an extended CONNECT with 200 (RFC 8441 section 5)."""
+        kept = tuple((n, v) for n, v in fields if n not in ("upgrade", "connection", "sec-websocket-accept"))
+        self._head(stream, (*_encoded(200, kept), (b"date", date)), end=False)
+
+    def _bodiless(self, stream: int, body: bytes) -> bool:
+        inbound = self._inbound.get(stream)
+        return not body or (inbound is not None and inbound.head_only)
+
+    def _head(self, stream: int, headers: tuple[tuple[bytes, bytes], ...], *, end: bool) -> None:
+        try:
+            self._h2.send_headers(stream, headers, end_stream=end)
+        except (H2Error, KeyError):
+            self._lost(stream)
+        self._gate.answered()
+        self._flush()
+
+    def send(self, stream: int, data: bytes) -> None:
+        """Write `data`, at most `writable(stream)` bytes of it, in frames of the peer's size."""
+        size = self._h2.max_outbound_frame_size
+        try:
+            for start in range(0, len(data), size):
+                self._h2.send_data(stream, data[start : start + size])
+        except (H2Error, KeyError):
+            self._lost(stream)
+        self._flush()
+
+    def end(self, stream: int) -> None:
+        """End a stream's answer."""
+        try:
+            self._h2.end_stream(stream)
+        except (H2Error, KeyError):
+            self._lost(stream)
+        self._flush()
+
+    def writable(self, stream: int) -> int:
+        """Bytes that both windows allow now."""
+        try:
+            return self._h2.local_flow_control_window(stream)
+        except (H2Error, KeyError):
+            return 0
+
+    def _lost(self, stream: int) -> None:
+        """The peer closed under our feet: the exchange is over for it."""
+        if self._inbound.pop(stream, None) is not None:
+            self._events.append(Reset(stream))
+
+    # ---- the end of an exchange ----------------------------------------------
+
+    def recycle(self, stream: int) -> bool:
+        """After the answer: forget the stream; a body that nobody took is refused with NO_ERROR."""
+        inbound = self._inbound.pop(stream, None)
+        if inbound is not None:
+            if not inbound.ended:
+                self._reset(stream, ErrorCodes.NO_ERROR)
+            if inbound.cost:
+                self._acknowledge(inbound.cost, stream)
+            self._flush()
+        return not (self._goodbye and not self._inbound)
+
+    def reset(self, stream: int) -> None:
+        """Give one stream up: RST_STREAM with INTERNAL_ERROR."""
+        if self._inbound.pop(stream, None) is not None:
+            self._reset(stream, ErrorCodes.INTERNAL_ERROR)
+            self._flush()
+
+    def _reset(self, stream: int, code: ErrorCodes) -> None:
+        try:
+            self._h2.reset_stream(stream, code)
+        except (H2Error, KeyError):
+            pass
+
+    @property
+    def body_left(self) -> int | None:
+        """Nothing has to be read before the next exchange: streams are independent."""
+        return 0
+
+    def refuse_late(self) -> Event | None:
+        """No stream for too long: GOAWAY with NO_ERROR, then close."""
+        self._go_away(ErrorCodes.NO_ERROR)
+        return self._events.popleft() if self._events else None
+
+    def goodbye(self) -> bool:
+        """Shutdown: GOAWAY, streams in hand may finish.  True when there are none."""
+        if not self._goodbye and not self.over:
+            self._goodbye = True
+            # Written past h2: its own close_connection forbids what finishes the streams in hand.
+            farewell = GoAwayFrame(0, last_stream_id=self._h2.highest_inbound_stream_id, error_code=0)
+            self._flush()
+            self.out.append(farewell.serialize())
+        return not self._inbound
+
+    def _flush(self) -> None:
+        data = self._h2.data_to_send()
+        if data:
+            self.out.append(data)
+
+
+def _encoded(status: int, fields: Fields) -> tuple[tuple[bytes, bytes], ...]:
+    """`:status` and `fields` as bytes, remembered for answers that recur."""
+    key = (status, fields)
+    known = _HEADS.get(key)
+    if known is None:
+        known = ((b":status", b"%d" % status), *((n.encode(), encode_field(n, v)) for n, v in fields))
+        if not any(name in _UNSHARED for name, _ in fields):
+            if len(_HEADS) >= _HEADS_MOST:
+                _HEADS.clear()
+            _HEADS[key] = known
+    return known

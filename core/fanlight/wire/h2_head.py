@@ -1,0 +1,155 @@
+"""Request heads of HTTP/2: header lists as h2 decoded them, checked and made into a `Head`.
+
+h2's own validation would end the whole connection for one bad request; RFC 9113
+section 8.1.1 asks for a stream error, so the rules of sections 8.2 and 8.3 are
+applied here, and the reading of a list without credentials is remembered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from ..http.request import Head
+from ..http.response import Response, phrase
+from ..limits import Limits
+from .head import BAD_REQUEST, MEMO_ENTRIES, NO_HOST, PLAIN_CONNECT, Malformed
+from .target import VISIBLE, is_host, split_target
+
+RawFields = Sequence[tuple[bytes, bytes]]
+
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_CONNECTION_SPECIFIC = frozenset(
+    {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
+)
+_PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path", b":protocol"})
+_SECRET = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
+
+
+class StreamProtocolError(Exception):
+    """The request is malformed: RST_STREAM with PROTOCOL_ERROR (RFC 9113 8.1.1)."""
+
+
+class H2HeadReader:
+    """Reads header lists for one listener; remembers at most 256 of them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.memo: dict[tuple[tuple[bytes, bytes], ...], Head] = {}
+
+    def read(self, raw: RawFields, *, ended: bool) -> Head:
+        """The head that a header list says.
+
+        Raises `StreamProtocolError` for a malformed one and `Malformed` for one
+        that is answered with a status.  `ended`: no body follows.
+        """
+        key = tuple((bytes(name), bytes(value)) for name, value in raw)
+        head = self.memo.get(key) if ended else None
+        if head is None:
+            head = _read(key, self.limits)
+            if ended and not any(name in _SECRET for name, _ in key):
+                if len(self.memo) >= MEMO_ENTRIES:
+                    self.memo.clear()
+                self.memo[key] = head
+        return head
+
+
+def _read(raw: RawFields, limits: Limits) -> Head:
+    pseudo, fields = _split(raw)
+    if len(fields) > limits.fields or any(len(n) + len(v) > limits.field_bytes for n, v in fields):
+        raise Malformed(phrase(431))
+    method = pseudo.get(":method", "")
+    if _METHOD.fullmatch(method) is None:
+        raise StreamProtocolError
+    authority = _authority(pseudo, fields)
+    target = _target(method, pseudo)
+    return Head(
+        "GET" if ":protocol" in pseudo else method,
+        target,
+        _join_cookies(fields),
+        version="2",
+        authority=authority,
+        scheme=pseudo.get(":scheme"),
+        protocol=pseudo.get(":protocol"),
+        length=_length(fields),
+        expects=_expects(fields),
+    )
+
+
+def _split(raw: RawFields) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    pseudo: dict[str, str] = {}
+    fields: list[tuple[str, str]] = []
+    for name, value in raw:
+        if _CONTROL.search(value) or value != value.strip(b" \t"):
+            raise StreamProtocolError
+        if name[:1] == b":":
+            if fields or name not in _PSEUDO or name.decode() in pseudo:
+                raise StreamProtocolError
+            pseudo[name.decode()] = value.decode("latin-1")
+            continue
+        if _NAME.fullmatch(name) is None or name in _CONNECTION_SPECIFIC or (name == b"te" and value != b"trailers"):
+            raise StreamProtocolError
+        fields.append((name.decode(), value.decode("latin-1")))
+    return pseudo, fields
+
+
+def _target(method: str, pseudo: dict[str, str]) -> str:
+    """The path; checks which pseudo-fields are there (RFC 9113 8.3.1, 8.5; RFC 8441 4)."""
+    path = pseudo.get(":path")
+    if method == "CONNECT" and ":protocol" not in pseudo:
+        if path is not None or ":scheme" in pseudo or ":authority" not in pseudo:
+            raise StreamProtocolError
+        raise Malformed(PLAIN_CONNECT)
+    if ":protocol" in pseudo and method != "CONNECT":
+        raise StreamProtocolError
+    if not path or not pseudo.get(":scheme"):
+        raise StreamProtocolError
+    if len(path) > 16 * 1024:
+        raise Malformed(phrase(414))
+    split = split_target(method, path) if path[0] in "/*" else None
+    if VISIBLE.fullmatch(path) is None or split is None:
+        raise Malformed(BAD_REQUEST)
+    return split[0]
+
+
+def _authority(pseudo: dict[str, str], fields: list[tuple[str, str]]) -> str | None:
+    """`:authority` or Host; both must agree and at least one must be there (threats: T15)."""
+    hosts = [value for name, value in fields if name == "host"]
+    authority = pseudo.get(":authority")
+    if len(hosts) > 1 or (hosts and authority is not None and hosts[0].lower() != authority.lower()):
+        raise Malformed(BAD_REQUEST)
+    host = authority if authority is not None else (hosts[0] if hosts else None)
+    if host is None:
+        raise Malformed(BAD_REQUEST)
+    if not is_host(host):
+        raise Malformed(NO_HOST)
+    return host
+
+
+def _length(fields: Iterable[tuple[str, str]]) -> int | None:
+    lengths = {value for name, value in fields if name == "content-length"}
+    if len(lengths) > 1 or any(not value.isdigit() or len(value) > 18 for value in lengths):
+        raise StreamProtocolError
+    return int(lengths.pop()) if lengths else None
+
+
+def _expects(fields: Iterable[tuple[str, str]]) -> bool:
+    values = [value.lower() for name, value in fields if name == "expect"]
+    if values and values != ["100-continue"]:
+        raise Malformed(phrase(417))
+    return bool(values)
+
+
+def _join_cookies(fields: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """HTTP/2 may split Cookie; it is one list again before anybody looks (RFC 9113 8.2.3)."""
+    crumbs = [value for name, value in fields if name == "cookie"]
+    if len(crumbs) < 2:
+        return tuple(fields)
+    return (*((n, v) for n, v in fields if n != "cookie"), ("cookie", "; ".join(crumbs)))
+
+
+def refusal_of(error: Malformed) -> Response:
+    """The answer to a head that is refused with a status."""
+    return error.response

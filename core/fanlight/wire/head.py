@@ -1,0 +1,203 @@
+"""Request heads of HTTP/1.1: a guard on the raw bytes, then h11's own reading of them.
+
+h11 is the only parser and the authority.  It is lenient in a dozen places
+(bare LF, folded lines, both framings at once, control characters …), so a
+guard looks at the bytes first and refuses what RFC 9112 lets a server refuse.
+What h11 made of a head is remembered by the exact bytes, never for a head that
+carries credentials.  This module reads heads; bodies are in `body`.
+"""
+
+from __future__ import annotations
+
+import re
+
+import h11
+
+from ..http.request import Head
+from ..http.response import Response, empty, phrase, text
+from ..limits import Limits
+from .target import VISIBLE, is_host, split_target
+
+BAD_REQUEST = text(400, "bad request")
+NO_HOST = text(400, "no host available")
+PLAIN_CONNECT = empty(405, ("allow", "GET,HEAD,POST"))
+
+BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n)")
+"""A CR or an LF that is not half of a CRLF.  Look one byte past what is known to be complete."""
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) ([^ ]+) HTTP/([0-9])\.([0-9])")
+_METHOD_START = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,65}( |\Z)")
+_SECRET = re.compile(rb"\r\n(?:proxy-)?(?:authorization|cookie):", re.IGNORECASE)
+_FRAMING = re.compile(rb"\r\n(transfer-encoding|content-length):[ \t]*([^\r]*)", re.IGNORECASE)
+
+MEMO_BYTES = 2048
+MEMO_ENTRIES = 256
+
+
+class Malformed(Exception):
+    """Raised for a head that is none: answer with `response`, read nothing more."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+class HeadReader:
+    """Reads heads for one listener and remembers what h11 said of the last few.
+
+    The memory is bounded (256 heads of at most 2 KiB) and simply starts anew
+    when it is full.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.memo: dict[bytes, Head] = {}
+
+    def read(self, raw: bytes) -> Head:
+        """The head that `raw`, up to and including its blank line, says.
+
+        Raises `Malformed` for everything that is not exactly one good head.
+        """
+        known = self.memo.get(raw)
+        if known is not None:
+            return known
+        head = _read(raw, self.limits)
+        if len(raw) <= MEMO_BYTES and not head.expects and _SECRET.search(raw) is None:
+            if len(self.memo) >= MEMO_ENTRIES:
+                self.memo.clear()
+            self.memo[raw] = head
+        return head
+
+    def refuse_early(self, start: bytes) -> Response | None:
+        """The refusal that `start`, a head without its end so far, has already earned.
+
+        Without this a peer that can never finish a good head would hold its
+        connection until the deadline.
+        """
+        line, found, _ = start.partition(b"\r\n")
+        if BARE_LINE_END.search(start, 0, len(start) - 1) or _METHOD_START.match(line) is None:
+            return BAD_REQUEST
+        target = line.partition(b" ")[2]
+        if not found and len(target) > self.limits.target_bytes + 16:
+            return phrase(414)
+        return phrase(431) if len(start) > self.limits.head_bytes else None
+
+
+def _read(raw: bytes, limits: Limits) -> Head:
+    line = _guard(raw, limits)
+    method, target = line[1].decode("latin-1"), line[2].decode("latin-1")
+    version = "1.1" if line[4] == b"1" else "1.0"
+    length, chunked = _framing(raw, version)
+    fields = _fields_by_h11(raw)
+    if method == "CONNECT":
+        raise Malformed(PLAIN_CONNECT)
+    split = split_target(method, target)
+    if split is None:
+        raise Malformed(BAD_REQUEST)
+    options = _options(fields)
+    return Head(
+        method,
+        split[0],
+        fields,
+        version=version,
+        authority=_authority(fields, split[1], version),
+        length=length,
+        chunked=chunked,
+        keep_alive=version == "1.1" and "close" not in options,
+        expects=_expects(fields, version),
+        upgrade="upgrade" in options,
+    )
+
+
+def _guard(raw: bytes, limits: Limits) -> re.Match[bytes]:
+    """Refuse what h11 would let pass; return the matched request line."""
+    if len(raw) > limits.head_bytes:
+        raise Malformed(phrase(431))
+    if BARE_LINE_END.search(raw) or _CONTROL.search(raw) or b"\r\n " in raw or b"\r\n\t" in raw:
+        raise Malformed(BAD_REQUEST)
+    first, _, rest = raw.partition(b"\r\n")
+    line = _REQUEST_LINE.fullmatch(first)
+    if line is None:
+        raise Malformed(BAD_REQUEST)
+    if (line[3], line[4]) not in ((b"1", b"1"), (b"1", b"0")):
+        raise Malformed(phrase(505))
+    if len(line[2]) > limits.target_bytes:
+        raise Malformed(phrase(414))
+    if VISIBLE.fullmatch(line[2].decode("latin-1")) is None:
+        raise Malformed(BAD_REQUEST)
+    lines = rest.split(b"\r\n")
+    if len(lines) - 2 > limits.fields or max(map(len, lines)) > limits.field_bytes:
+        raise Malformed(phrase(431))
+    return line
+
+
+def _framing(raw: bytes, version: str) -> tuple[int | None, bool]:
+    """`(content length or None, chunked)`; smuggling attempts are refused (RFC 9112 6.1, 6.3)."""
+    lengths: list[bytes] = []
+    codings: list[str] = []
+    for name, value in _FRAMING.findall(raw):
+        if name[0] in b"cC":
+            lengths.append(value.strip(b" \t"))
+        else:
+            codings += [coding.strip(" \t").lower() for coding in value.decode("latin-1").split(",")]
+    if codings:
+        _check_codings(codings, both=bool(lengths), version=version)
+        return None, True
+    if not lengths:
+        return None, False
+    if len(lengths) > 1 or not lengths[0].isdigit() or len(lengths[0]) > 18:
+        raise Malformed(BAD_REQUEST)
+    return int(lengths[0]), False
+
+
+def _check_codings(codings: list[str], *, both: bool, version: str) -> None:
+    bad = both or version == "1.0" or "" in codings
+    if bad or codings[-1] != "chunked" or codings.count("chunked") > 1:
+        raise Malformed(BAD_REQUEST)
+    if len(codings) > 1:
+        raise Malformed(phrase(501))
+
+
+def _fields_by_h11(raw: bytes) -> tuple[tuple[str, str], ...]:
+    parser = h11.Connection(h11.SERVER, max_incomplete_event_size=len(raw) + 1)
+    try:
+        parser.receive_data(raw)
+        event = parser.next_event()
+    except h11.RemoteProtocolError as error:
+        status = error.error_status_hint
+        raise Malformed(BAD_REQUEST if status in (400, 501) else phrase(status)) from None
+    if not isinstance(event, h11.Request):
+        raise Malformed(BAD_REQUEST)
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers)
+
+
+def _authority(fields: tuple[tuple[str, str], ...], of_target: str | None, version: str) -> str | None:
+    """The Host (RFC 9112 3.2): one, valid, and the same as an absolute-form target's."""
+    hosts = [value for name, value in fields if name == "host"]
+    if len(hosts) > 1 or (not hosts and version == "1.1"):
+        raise Malformed(BAD_REQUEST)
+    if not hosts:
+        return of_target
+    if not is_host(hosts[0]):
+        raise Malformed(NO_HOST)
+    if of_target is not None and of_target.lower() != hosts[0].lower():
+        raise Malformed(BAD_REQUEST)
+    return hosts[0]
+
+
+def _options(fields: tuple[tuple[str, str], ...]) -> set[str]:
+    """The lower-cased tokens of all Connection fields (RFC 9110 7.6.1)."""
+    return {
+        token.strip(" \t").lower() for name, value in fields if name == "connection" for token in value.split(",")
+    }
+
+
+def _expects(fields: tuple[tuple[str, str], ...], version: str) -> bool:
+    """Whether `100 Continue` is awaited; unknown expectations are 417 (RFC 9110 10.1.1)."""
+    values = [value.lower() for name, value in fields if name == "expect"]
+    if not values or version == "1.0":
+        return False
+    if values != ["100-continue"]:
+        raise Malformed(phrase(417))
+    return True

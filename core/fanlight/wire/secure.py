@@ -1,0 +1,41 @@
+"""TLS as the connection sees it: ciphertext in, plaintext out, and back.
+
+A protocol only: the engine brings the implementation, so that the core never
+imports ssl and TLS is the same under every event loop.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class ChannelBroken(Exception):
+    """The handshake failed or a record was bad: flush `pending`, then close."""
+
+
+class SecureChannel(Protocol):
+    """One TLS connection over memory, server side."""
+
+    handshaken: bool
+    ended: bool
+    alpn: str | None
+
+    def receive(self, data: bytes, /) -> bytes:
+        """Take ciphertext (`b""` is EOF) and return the plaintext in it.
+
+        `ended` is true once the peer has closed in order or by EOF.  Raises
+        `ChannelBroken`.
+        """
+        ...
+
+    def send(self, data: bytes, /) -> bytes:
+        """The ciphertext of `data`."""
+        ...
+
+    def pending(self) -> bytes:
+        """Ciphertext that must be written though nobody sent: handshake, alerts, tickets."""
+        ...
+
+    def close(self) -> bytes:
+        """The ciphertext of an orderly close."""
+        ...

@@ -1,0 +1,161 @@
+"""The WebSocket machine: wsproto's frames over the bytes of one stream, with limits.
+
+wsproto checks frames, masks and UTF-8 as they arrive, but bounds nothing; a
+limit extension refuses a message from the frame header on, before its payload
+comes.  Control frames are answered here, in order.  It offers no
+permessage-deflate: inflating has no bound yet.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from attrs import define
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.extensions import Extension
+from wsproto.frame_protocol import CloseReason, FrameProtocol, Opcode, RsvBits
+from wsproto.utilities import LocalProtocolError
+
+from ..http.websocket import Message, PeerClosed
+
+_FRAME_OVERHEAD = 32
+_NO_BITS = RsvBits(False, False, False)
+_REASON_BYTES = 123
+
+
+@define
+class Fault:
+    """The peer broke the protocol: answer Close with `code` once earlier messages are answered."""
+
+    code: int
+
+
+class _Bound(Extension):
+    """Counts the bytes of a message from its frame headers on (RFC 6455 section 10.4)."""
+
+    name = "fanlight-bound"
+
+    def __init__(self, limit: int, overhead: int) -> None:
+        self.limit = limit
+        self.overhead = overhead
+        self._declared = 0
+        self._frames = 0
+
+    def enabled(self) -> bool:
+        return True
+
+    def frame_inbound_header(
+        self, proto: FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
+    ) -> CloseReason | RsvBits:
+        if opcode.iscontrol():
+            return _NO_BITS
+        if opcode is not Opcode.CONTINUATION:
+            self._declared = self._frames = 0
+        self._declared += payload_length
+        self._frames += 1
+        if self._declared > self.limit or self._frames * _FRAME_OVERHEAD > self.overhead:
+            return CloseReason.MESSAGE_TOO_BIG
+        return _NO_BITS
+
+
+Item = Message | PeerClosed | Fault
+
+
+class WebSocket:
+    """One WebSocket.  `receive` bytes, take items with `next_item`; output collects in `out`."""
+
+    def __init__(self, *, limit: int, overhead: int) -> None:
+        self.out: list[bytes] = []
+        self.over = False
+        self._bound = _Bound(limit, overhead)
+        self._frames = Connection(ConnectionType.SERVER, extensions=[self._bound])
+        self._items: deque[Item] = deque()
+        self._parts: list[str | bytes] = []
+        self._pending = 0
+
+    @property
+    def limit(self) -> int:
+        return self._bound.limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        self._bound.limit = limit
+
+    @property
+    def closing(self) -> bool:
+        """Whether a Close was sent or received."""
+        return self._frames.state is not ConnectionState.OPEN
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the peer; `b""` is the end of them (wsproto says None)."""
+        if not self.over:
+            self._frames.receive_data(data or None)
+
+    def next_item(self, most: int) -> tuple[Item | None, int]:
+        """`(item, events read)`: reads at most `most` frames; `(None, n)` when no item is whole.
+
+        `n == most` means that there may be more to read in the next turn.
+        """
+        if self.over:
+            return None, 0
+        count = 0
+        for event in self._frames.events():
+            count += 1
+            item: Item | None = None
+            if isinstance(event, (TextMessage, BytesMessage)):
+                item = self._message(event)
+            elif isinstance(event, Ping):
+                self._send(event.response())
+            elif isinstance(event, CloseConnection):
+                item = self._closed(event)
+            if item is not None or count >= most:
+                return item, count
+        return None, count
+
+    def _message(self, event: TextMessage | BytesMessage) -> Message | None:
+        data = event.data
+        if data:
+            self._parts.append(data if isinstance(data, str) else bytes(data))
+        if not event.message_finished:
+            return None
+        parts, self._parts = self._parts, []
+        if len(parts) == 1:
+            return parts[0]
+        return "".join(parts) if isinstance(event, TextMessage) else b"".join(parts)  # type: ignore[arg-type]
+
+    def _closed(self, event: CloseConnection) -> Item:
+        self.over = True
+        if self._frames.state is ConnectionState.OPEN:
+            # wsproto tells a fault as a close of the peer's with the code to answer.
+            return Fault(int(event.code))
+        return PeerClosed(int(event.code), event.reason or "")
+
+    def answer_close(self, item: PeerClosed | Fault) -> PeerClosed:
+        """Answer the end of the peer's messages, now that all before it are answered."""
+        if isinstance(item, Fault):
+            self.close(item.code, "")
+            return PeerClosed(item.code)
+        if self._frames.state is ConnectionState.REMOTE_CLOSING:
+            code = None if item.code == CloseReason.NO_STATUS_RCVD else item.code
+            self._send(CloseConnection(code or CloseReason.NO_STATUS_RCVD, item.reason or None))
+        return item
+
+    def send(self, data: Message) -> None:
+        """Send one message, unfragmented; nothing after a Close."""
+        self._send(TextMessage(data) if isinstance(data, str) else BytesMessage(data))
+
+    def ping(self, payload: bytes) -> None:
+        """Send a Ping."""
+        self._send(Ping(payload))
+
+    def close(self, code: int, reason: str) -> None:
+        """Send Close once; `reason` is cut to what a control frame holds."""
+        cut = reason.encode()[:_REASON_BYTES].decode(errors="ignore")
+        self._send(CloseConnection(code, cut or None))
+
+    def _send(self, event: TextMessage | BytesMessage | Ping | CloseConnection | object) -> None:
+        try:
+            self.out.append(bytes(self._frames.send(event)))  # type: ignore[arg-type]
+        except LocalProtocolError:
+            pass  # closed meanwhile

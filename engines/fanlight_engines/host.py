@@ -1,0 +1,52 @@
+"""Facts about the host process, and the files that ship with the package."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import fanlight
+from fanlight.http.static import ReadAssets
+from fanlight.pages.root import DescribeProcess, ProcessFacts
+
+
+class HostFacts:
+    """Answers `DescribeProcess` and `ReadAssets`."""
+
+    interrupts: Mapping[type, Callable[[Any], None]] = {}
+
+    def __init__(self) -> None:
+        self.handlers: Mapping[type, Callable[[Any], Any]] = {
+            DescribeProcess: lambda effect: describe(),
+            ReadAssets: lambda effect: read_assets(),
+        }
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def describe() -> ProcessFacts:
+    """This process, as it is now."""
+    argv0 = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"
+    return ProcessFacts(os.getpid(), argv0, platform.python_version(), fanlight.__version__)
+
+
+def read_assets() -> dict[str, bytes]:
+    """Every file below `fanlight/pages/static`."""
+    found: dict[str, bytes] = {}
+    _collect(files("fanlight").joinpath("pages", "static"), "", found)
+    return found
+
+
+def _collect(folder: Traversable, prefix: str, found: dict[str, bytes]) -> None:
+    for entry in folder.iterdir():
+        path = prefix + entry.name
+        if entry.is_dir():
+            _collect(entry, path + "/", found)
+        else:
+            found[path] = entry.read_bytes()

@@ -1,0 +1,136 @@
+"""The performer: has each effect done by the engine that knows it.
+
+Shared by all transports, bound to no event loop.  It also writes what the core
+notes to the program's logs.  It decides nothing and keeps no state of a client.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from os import urandom
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fanlight.asks import Effect
+from fanlight.auth.gates import Refusal
+from fanlight.moment import Now
+from fanlight.observe.records import AccessRecord, Failure, Trouble
+
+from .workers import Workers
+
+if TYPE_CHECKING:
+    from fanlight.server import Server
+
+Handler = Callable[[Any], Any]
+Done = Callable[[object, BaseException | None], None]
+
+access_log = logging.getLogger("fanlight.access")
+security_log = logging.getLogger("fanlight.security")
+log = logging.getLogger("fanlight")
+
+JOIN_SECONDS = 5.0
+
+
+def now() -> Now:
+    """This moment, by both clocks."""
+    return Now(time.monotonic(), time.time())
+
+
+class SystemEntropy:
+    """The operating system's random bytes."""
+
+    def token(self, nbytes: int, /) -> bytes:
+        return urandom(nbytes)
+
+
+class Engine(Protocol):
+    """What does some effects.  `interrupts` are called from any thread."""
+
+    handlers: Mapping[type, Handler]
+    interrupts: Mapping[type, Callable[[Any], None]]
+
+    def close(self) -> None:
+        """Let everything go; called once, from a worker's thread."""
+        ...
+
+
+class Performer:
+    """Engines behind one face: `perform`, `submit`, `interrupt`, `note`, `close`."""
+
+    def __init__(self, engines: list[Engine]) -> None:
+        self._engines = engines
+        self._handlers: dict[type, Handler] = {}
+        self._interrupts: dict[type, Callable[[Any], None]] = {}
+        for engine in engines:
+            self._handlers.update(engine.handlers)
+            self._interrupts.update(engine.interrupts)
+        self._workers = Workers()
+
+    def perform(self, effect: Effect[Any]) -> Any:
+        """Do `effect` here and now; what it raises is a bug."""
+        handler = self._handlers.get(type(effect))
+        if handler is None:
+            raise LookupError(f"no engine does {type(effect).__name__}")
+        return handler(effect)
+
+    def submit(self, effect: Effect[Any], done: Done) -> None:
+        """Do `effect` in a worker's thread; `done(answer, error)` is called there."""
+        self._workers.submit(lambda: _do(self.perform, effect, done))
+
+    def interrupt(self, effect: Effect[Any]) -> None:
+        """Make a running `effect` end soon; harmless for one that has not begun or has ended."""
+        stop = self._interrupts.get(type(effect))
+        if stop is not None:
+            stop(effect)
+
+    def note(self, record: Any) -> None:
+        """Write a record of the core's to the program's logs."""
+        if isinstance(record, AccessRecord):
+            access_log.info("%s", _access_line(record))
+        elif isinstance(record, Failure):
+            log.error("failure in %s", record.where, exc_info=record.error)
+        elif isinstance(record, Refusal):
+            security_log.warning("HTTP request failed authentication: %s", record.text, extra={"refusal": record})
+        elif isinstance(record, Trouble):
+            log.warning("%s", record.text)
+        else:
+            log.info("%s", record)
+
+    def close(self) -> None:
+        """Close the engines and end the threads; may take a few seconds, so not on a loop."""
+        for engine in self._engines:
+            try:
+                engine.close()
+            except Exception:
+                log.exception("an engine did not close")
+        if not self._workers.close(JOIN_SECONDS):
+            log.warning("a worker thread is still busy")
+
+
+def _do(perform: Handler, effect: Effect[Any], done: Done) -> None:
+    answer: object = None
+    failure: BaseException | None = None
+    try:
+        answer = perform(effect)
+    except BaseException as error:
+        failure = error
+    done(answer, failure)
+
+
+def _access_line(record: AccessRecord) -> str:
+    peer = record.peer or "unix"
+    return (
+        f'{peer} {record.user or "-"} "{record.method} {record.path}" {record.status} '
+        f"{record.sent} {record.seconds * 1000:.3f}ms {record.listener} HTTP/{record.version}"
+    )
+
+
+def performer_for(server: Server) -> Performer:
+    """The engines that this server's pages need.  Heavy libraries load at first use, not here."""
+    from .engines import engines_for
+
+    server.notes_access = access_log.isEnabledFor(logging.INFO)
+    for remark in server.app.remarks:
+        log.log(logging.WARNING if remark.level == "warning" else logging.DEBUG, "%s: %s", remark.path, remark.text)
+    return Performer(engines_for(server))

@@ -1,0 +1,92 @@
+"""Serving beside anything: a loop of our own in a daemon thread.
+
+For programs without a loop, or whose loop may be stuck: the server answers all
+the same.  The thread never outlives the process and never raises into it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .server import serve
+
+if TYPE_CHECKING:
+    from fanlight.app import App
+    from fanlight_engines.sockets import Bound
+
+
+class Running:
+    """A server in its thread.  `addresses` are the bound ones."""
+
+    def __init__(self, app: App, runner: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
+        self.addresses: tuple[Bound, ...] = ()
+        self._app = app
+        self._runner = runner
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._run, name="fanlight", daemon=True)
+
+    def start(self) -> Running:
+        """Start and wait until the listeners are bound; raises what binding raised."""
+        self._thread.start()
+        self._ready.wait()
+        if self._error is not None:
+            self._thread.join()
+            raise self._error
+        return self
+
+    def stop(self, timeout: float | None = 15.0) -> bool:
+        """End every connection in order, then the thread; True when it ended within `timeout` seconds."""
+        loop, task = self._loop, self._task
+        if loop is not None and task is not None and self._thread.is_alive():
+            try:
+                loop.call_soon_threadsafe(task.cancel)
+            except RuntimeError:
+                pass  # it has just ended
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=self._runner) as runner:
+                runner.run(self._serve())
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        await serve(self._app, ready=self._announce)
+
+    def _announce(self, addresses: tuple[Bound, ...]) -> None:
+        self.addresses = addresses
+        self._loop_soon(self._ready.set)
+
+    def _loop_soon(self, call: Callable[[], None]) -> None:
+        """After the sockets accept, not before."""
+        assert self._loop is not None
+        self._loop.call_soon(call)
+
+
+def start_in_thread(app: App, *, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> Running:
+    """Serve `app` from a daemon thread; returns once the listeners are bound.
+
+    Raises what binding raised (OSError).  `loop_factory` makes another kind of
+    loop (`uvloop.new_event_loop`).
+    """
+    return Running(app, loop_factory).start()
