@@ -21,21 +21,21 @@ class Send:
 
 @frozen
 class Perform:
-    """Have the performer do `effect`; give the answer back with `reply(id, …)`.
+    """Have the performer do `effect`; give the answer back with `reply(number, …)`.
 
-    An `id` is never used twice on one connection, so a reply that comes after
+    A `number` is never used twice on one connection, so a reply that comes after
     a `Cancel` is simply dropped.
     """
 
-    id: int
+    number: int
     effect: Effect[Any]
 
 
 @frozen
 class Cancel:
-    """Nobody waits for `id` any more: have the performer interrupt `effect`."""
+    """Nobody waits for `number` any more: have the performer interrupt `effect`."""
 
-    id: int
+    number: int
     effect: Effect[Any]
 
 

@@ -66,8 +66,8 @@ class Conversation:
         "gone",
         "head_at",
         "inbox",
-        "performing",
         "pending",
+        "performing",
         "racing",
         "routine",
         "sent",
@@ -178,6 +178,7 @@ class Host:
     `perform` hands an effect out; `withdraw` takes back whatever is still under way.
     """
 
+    __slots__ = ()
     opens: Mapping[type, Attempt]
     attempts: Mapping[type, Attempt]
 

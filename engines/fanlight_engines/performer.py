@@ -113,7 +113,7 @@ def _do(perform: Handler, effect: Effect[Any], done: Done) -> None:
     failure: BaseException | None = None
     try:
         answer = perform(effect)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  handed to whoever asked
         failure = error
     done(answer, failure)
 

@@ -51,7 +51,7 @@ class Client(asyncio.Protocol):
         if connection is not None:
             try:
                 connection.receive_data(data, now())
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  never into the host
                 self._host.broken(self, error)
             self.drain()
 
@@ -64,7 +64,7 @@ class Client(asyncio.Protocol):
         if self.connection is not None:
             try:
                 self.connection.lost(now())
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  never into the host
                 self._host.broken(self, error)
             self.drain()
 
@@ -91,7 +91,7 @@ class Client(asyncio.Protocol):
                     connection.sent(credit, now())
                 else:
                     break
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  never into the host
             self._host.broken(self, error)
         finally:
             self._draining = False
@@ -119,21 +119,21 @@ class Client(asyncio.Protocol):
         performer, connection = self._host.performer, self.connection
         assert connection is not None
         if output.effect.runs == "worker":
-            performer.submit(output.effect, self._host.answer_later(self, output.id))
+            performer.submit(output.effect, self._host.answer_later(self, output.number))
             return
         try:
             answer = performer.perform(output.effect)
-        except Exception as error:
-            connection.reply(output.id, None, error, now())
+        except Exception as error:  # noqa: BLE001  never into the host
+            connection.reply(output.number, None, error, now())
         else:
-            connection.reply(output.id, answer, None, now())
+            connection.reply(output.number, answer, None, now())
 
-    def reply(self, id: int, answer: object, error: BaseException | None) -> None:
+    def reply(self, number: int, answer: object, error: BaseException | None) -> None:
         """An answer has come from a worker."""
         if self.connection is not None:
             try:
-                self.connection.reply(id, answer, error, now())
-            except Exception as bug:
+                self.connection.reply(number, answer, error, now())
+            except Exception as bug:  # noqa: BLE001  never into the host
                 self._host.broken(self, bug)
             self.drain()
 

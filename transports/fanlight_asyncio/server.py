@@ -91,12 +91,12 @@ class Host:
         if self.server.deadline < self._armed:
             self._arm()
 
-    def answer_later(self, client: Client, id: int) -> Callable[[object, BaseException | None], None]:
+    def answer_later(self, client: Client, number: int) -> Callable[[object, BaseException | None], None]:
         """A callback for a worker's thread that brings its answer to this loop."""
 
         def done(answer: object, error: BaseException | None) -> None:
             try:
-                self._loop.call_soon_threadsafe(client.reply, id, answer, error)
+                self._loop.call_soon_threadsafe(client.reply, number, answer, error)
             except RuntimeError:
                 pass  # the loop is closed: nobody waits any more
 

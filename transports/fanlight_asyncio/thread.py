@@ -63,7 +63,7 @@ class Running:
                 runner.run(self._serve())
         except asyncio.CancelledError:
             pass
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  raised again by `start`
             self._error = error
         finally:
             self._ready.set()

@@ -11,9 +11,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import trio
+from trio.lowlevel import notify_closing, wait_readable, wait_writable
+
 from fanlight.outputs import Cancel, Close, Note, Perform, Send
 from fanlight_engines.performer import now
-from trio.lowlevel import notify_closing, wait_readable, wait_writable
 
 if TYPE_CHECKING:
     from fanlight.connection import Connection
@@ -67,7 +68,7 @@ class Client:
         """One input, then drain; a bug in it drops this client only."""
         try:
             call(*args, now())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  never into the host
             self._host.broken(self, error)
         self.drain()
 
@@ -79,7 +80,7 @@ class Client:
         try:
             while (output := self.connection.poll()) is not None:
                 self._do(output)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  never into the host
             self._host.broken(self, error)
         finally:
             self._draining = False
@@ -142,14 +143,14 @@ class Client:
     def _perform(self, output: Perform) -> None:
         performer = self._host.performer
         if output.effect.runs == "worker":
-            performer.submit(output.effect, self._host.answer_later(self, output.id))
+            performer.submit(output.effect, self._host.answer_later(self, output.number))
             return
         try:
             answer = performer.perform(output.effect)
-        except Exception as error:
-            self.connection.reply(output.id, None, error, now())
+        except Exception as error:  # noqa: BLE001  never into the host
+            self.connection.reply(output.number, None, error, now())
         else:
-            self.connection.reply(output.id, answer, None, now())
+            self.connection.reply(output.number, answer, None, now())
 
     def _lose(self) -> None:
         """The socket failed under our hands."""

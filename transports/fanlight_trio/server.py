@@ -12,6 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 import trio
+
 from fanlight.server import Server
 from fanlight_engines.performer import Performer, SystemEntropy, now, performer_for
 from fanlight_engines.sockets import Bound, close_socket, open_sockets, peer_of, prepare
@@ -126,12 +127,12 @@ class Host:
                 if client is not None:
                     client.drain()
 
-    def answer_later(self, client: Client, id: int) -> Callable[[object, BaseException | None], None]:
+    def answer_later(self, client: Client, number: int) -> Callable[[object, BaseException | None], None]:
         """A callback for a worker's thread that brings its answer to this run."""
 
         def done(answer: object, error: BaseException | None) -> None:
             try:
-                self._token.run_sync_soon(client.feed, client.connection.reply, id, answer, error)
+                self._token.run_sync_soon(client.feed, client.connection.reply, number, answer, error)
             except trio.RunFinishedError:
                 pass  # nobody waits any more
 

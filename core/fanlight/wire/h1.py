@@ -242,10 +242,7 @@ class H1Wire:
         The answer to a HEAD keeps the length and loses the body.
         """
         self._told = True
-        if status in _WITHOUT_BODY:
-            length = b""
-        else:
-            length = b"content-length: %d\r\n" % len(body)
+        length = b"" if status in _WITHOUT_BODY else b"content-length: %d\r\n" % len(body)
         if self._closing or self._unwanted():
             self._closing = True
             length += b"connection: close\r\n"

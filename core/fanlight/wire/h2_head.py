@@ -21,9 +21,7 @@ RawFields = Sequence[tuple[bytes, bytes]]
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_CONNECTION_SPECIFIC = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
-)
+_CONNECTION_SPECIFIC = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 _PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path", b":protocol"})
 _SECRET = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
 

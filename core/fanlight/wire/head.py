@@ -188,9 +188,7 @@ def _authority(fields: tuple[tuple[str, str], ...], of_target: str | None, versi
 
 def _options(fields: tuple[tuple[str, str], ...]) -> set[str]:
     """The lower-cased tokens of all Connection fields (RFC 9110 7.6.1)."""
-    return {
-        token.strip(" \t").lower() for name, value in fields if name == "connection" for token in value.split(",")
-    }
+    return {token.strip(" \t").lower() for name, value in fields if name == "connection" for token in value.split(",")}
 
 
 def _expects(fields: tuple[tuple[str, str], ...], version: str) -> bool:

@@ -42,6 +42,9 @@ class _Bound(Extension):
         self._declared = 0
         self._frames = 0
 
+    def offer(self) -> bool:
+        return False  # nothing to negotiate: this is a bound of ours, not an extension on the wire
+
     def enabled(self) -> bool:
         return True
 

@@ -1,0 +1,102 @@
+"""Upgraded streams: a WebSocket's messages for its routine, with back-pressure.
+
+Reads ahead only while every earlier reply is on its way, so that replies keep
+their place before a Close; frames themselves are the wire's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .exchanges import Exchanges
+from .http.response import Response
+from .ops import LOST
+
+if TYPE_CHECKING:
+    from .http.response import Fields
+    from .routine import Conversation
+    from .wire.ws import Item
+
+
+class Upgraded(Exchanges):
+    """The part of a connection that knows WebSocket conversations."""
+
+    __slots__ = ()
+
+    def accept_websocket(self, conversation: Conversation, fields: Fields, limit: int) -> None:
+        """Answer the handshake; the stream's bytes are frames from here on."""
+        from .wire.ws import WebSocket  # wsproto is imported when the first one comes
+
+        fields = conversation.exchange.dress(Response(101, fields)).fields
+        conversation.socket = WebSocket(limit=limit, overhead=self.limits.message_overhead_bytes)
+        self.wire.upgrade(conversation.stream, fields, self.server.date(self))
+        conversation.unended = True
+        self._head_written(conversation, 200 if conversation.exchange.request.head.version == "2" else 101)
+
+    def read_items(self, conversation: Conversation) -> None:
+        """Take messages while the routine can use them; it reads ahead, but not past an unsent reply."""
+        socket = conversation.socket
+        assert socket is not None
+        while not conversation.gone and not socket.over and self._may_read(conversation):
+            data, ended = self.wire.take_body(conversation.stream)
+            if data:
+                socket.receive(data)
+            item, count = socket.next_item(self.budget)
+            self.budget -= count
+            if item is not None:
+                conversation.inbox.append(item)
+                self._retry(conversation)
+                continue
+            self.flush_websocket(conversation)
+            if count and self.budget <= 0:
+                self.unfinished = True
+            elif ended and not data:
+                self._leave_websocket(conversation)
+            elif data:
+                continue
+            return
+        if not socket.over and self.budget <= 0:
+            self.unfinished = True
+
+    def _may_read(self, conversation: Conversation) -> bool:
+        return (
+            self.budget > 0
+            and not conversation.pending
+            and self.backlog <= self.limits.high_water
+            and len(conversation.inbox) < self.limits.waiting_messages
+        )
+
+    def _leave_websocket(self, conversation: Conversation) -> None:
+        """EOF without a Close: a routine that listens is told, another one is interrupted."""
+        conversation.inbox.append(LOST)
+        self._retry(conversation)
+        self._abandon(conversation)
+        self.hang_up(abort=True)
+
+    def take_item(self, conversation: Conversation) -> Any:
+        """The next item of the inbox for a routine; a close is answered when it is taken."""
+        item: Item = conversation.inbox.popleft()
+        if isinstance(item, (str, bytes)):
+            return item
+        socket = conversation.socket
+        assert socket is not None
+        closed = socket.answer_close(item)
+        self.flush_websocket(conversation)
+        return closed
+
+    def flush_websocket(self, conversation: Conversation) -> None:
+        """Hand frames that were made to the stream."""
+        socket = conversation.socket
+        assert socket is not None
+        if socket.out:
+            data = b"".join(socket.out)
+            socket.out.clear()
+            if not conversation.gone:
+                self.write(conversation, data)
+
+    def end_websocket(self, conversation: Conversation) -> None:
+        """The routine is done: Close if nobody said it yet, then the end of the stream."""
+        assert conversation.socket is not None
+        conversation.socket.close(1000, "")
+        self.flush_websocket(conversation)
+        self._end(conversation)
