@@ -5,6 +5,8 @@ A transport serves it: `fanlight_asyncio.serve(app)` or `fanlight_trio.serve(app
 Importing this package imports no event loop, no socket and no thread.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .app import App as App
 from .asks import Ask as Ask
 from .asks import ClientGone as ClientGone
@@ -18,7 +20,6 @@ from .auth.identity import Identity as Identity
 from .config import ConfigurationError as ConfigurationError
 from .config import Dialect as Dialect
 from .config import Settings as Settings
-from .connection import Connection as Connection
 from .http.request import Request as Request
 from .http.response import Refused as Refused
 from .http.response import Response as Response
@@ -32,6 +33,21 @@ from .moment import Entropy as Entropy
 from .moment import Now as Now
 from .relations import Column as Column
 from .relations import Relation as Relation
-from .server import Server as Server
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .connection import Connection as Connection
+    from .server import Server as Server
+
+# Only a transport needs these two, and with them the parsers: a program that
+# merely describes what is served does not pay for them.
+_LATER = {"Connection": "connection", "Server": "server"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_LATER[name]}", __name__), name)

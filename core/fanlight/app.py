@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from . import publish
 from .config import Dialect, Remark, Settings
 from .http.router import Handler, Route
 from .limits import Limits
@@ -116,4 +115,6 @@ class App:
 
     def relation(self, **declared: Any) -> Callable[[Source], Source]:
         """A decorator that publishes the rows of a function in SQL (see `fanlight.publish`)."""
+        from . import publish  # brings inspect and decimal, which only this needs
+
         return publish.relation(self.relations, **declared)

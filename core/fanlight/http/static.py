@@ -51,11 +51,11 @@ class Assets:
 
 
 async def static(request: Request) -> Response:
-    """GET /static/{*path}."""
+    """GET /static/{*path} and /prof/static/{*path}."""
     server = request.server
     if server.assets is None:
         server.assets = Assets(await ReadAssets())
-    return server.assets.answer(request.path.removeprefix("/static/"), request.field("if-none-match"))
+    return server.assets.answer(request.path.partition("/static/")[2], request.field("if-none-match"))
 
 
 def _asset(path: str, data: bytes) -> Asset:

@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from ..http.router import Route
 from ..http.static import static
-from . import health, root
+from . import catalog, health, prof, root, sql, tracing
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", "base", root.home),
     Route("GET", "/static/{*path}", "base", static),
+    Route("POST", "/api/sql", "base", sql.sql),
     Route("GET", "/api/livez", "metrics", health.livez),
     Route("GET", "/api/readyz", "metrics", health.readyz),
+    Route("GET", "/prof/heap", "profiling", prof.heap),
+    Route("GET", "/prof/mode", "profiling", prof.mode),
+    Route("POST", "/prof/mode", "profiling", prof.switch_mode),
+    Route("GET", "/prof/static/{*path}", "profiling", static),
+    Route("GET", "/api/tracing", "internal", tracing.tracing),
+    Route("PUT", "/api/opentelemetry/config", "internal", tracing.opentelemetry_config),
+    Route("PUT", "/api/stderr/config", "internal", tracing.stderr_config),
+    Route("GET", "/api/catalog/dump", "internal", catalog.catalog_dump, privileged=True),
+    Route("GET", "/api/coordinator/dump", "internal", catalog.coordinator_dump, privileged=True),
 )
