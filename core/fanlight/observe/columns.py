@@ -1,0 +1,209 @@
+"""What is remembered of a family between scrapes, so that a scrape only fills in numbers.
+
+The children of a family are cut into blocks of about five hundred series.  For
+each block everything that does not change is one bytes object with a hole for
+each number; a block is made anew when its children are others than last time.
+Nothing here refers to a metric or to a child of one, so both die when the host
+drops them; label values and texts are let go by the next scrape.  Two threads
+may render one family at the same time: what they share is replaced whole,
+never changed.  This module knows no format: a `Dialect` spells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from .names import label_name, label_value
+from .numbers import histogram_texts, number, texts
+from .shapes import Kind, Piece, Shape
+
+GRAIN = 512
+"""Series in a block: half a slice, so that what a slice adds to the last block is small."""
+COLD = 6
+"""Making a block anew costs this many times the rendering of it."""
+
+_ESCAPED = re.compile(r'[\\"\n%]')
+
+
+class Dialect(Protocol):
+    """What a text format decides about a family that is read directly."""
+
+    created_inline: bool
+    """`_created` stands behind the child's other samples; else all of them behind the family."""
+
+    def heading(self, shape: Shape, /) -> bytes:
+        """The comment lines before the samples."""
+        ...
+
+    def created_heading(self, shape: Shape, /) -> bytes:
+        """The comment lines before the `_created` samples that follow the family."""
+        ...
+
+    def sample_name(self, name: str, /) -> str: ...
+
+    exemplars: bool
+    """Whether the format has exemplars at all."""
+
+    def exemplar(self, exemplar: Any, /) -> bytes:
+        """What follows the number of a sample with `exemplar`."""
+        ...
+
+
+class Labels:
+    """How the labels of a family are laid out: in the order of their names, `le` among them."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        places = {name: place for place, name in enumerate(names)}
+        ordered = sorted(places)
+        self._places = [places[name] for name in ordered]
+        self._split = sum(1 for name in ordered if name < "le")
+        pairs = [f'{label_name(name)}="%s"' for name in ordered]
+        self._all = ",".join(pairs)
+        self._before = "".join(pair + "," for pair in pairs[: self._split])
+        self._after = "".join("," + pair for pair in pairs[self._split :])
+
+    def texts(self, key: tuple[str, ...]) -> tuple[str, str, str]:
+        """For one child's label values: all labels, those before `le`, those after it."""
+        values = tuple([key[place] for place in self._places])
+        return self._all % values, self._before % values[: self._split], self._after % values[self._split :]
+
+
+class _Block:
+    """The unchanging part of some children, and the numbers they had last time with their texts."""
+
+    __slots__ = ("created", "keys", "memo", "tail", "template")
+
+    def __init__(self, keys: list[tuple[str, ...]], created: list[float], template: bytes, tail: bytes) -> None:
+        self.keys = keys
+        self.created = created
+        self.template = template
+        self.tail = tail
+        self.memo: tuple[list[Any], list[bytes]] = ([], [])
+
+
+def _keys_in_template(keys: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """`keys` as they are written, `%` doubled; most need nothing, which one search tells."""
+    if _ESCAPED.search("".join(["".join(key) for key in keys])) is None:
+        return keys
+    return [tuple([label_value(value).replace("%", "%%") for value in key]) for key in keys]
+
+
+class Columns:
+    """One family in one dialect.  `setting` tells whether it was made to show `_created`."""
+
+    def __init__(self, kind: Kind, shape: Shape, dialect: Dialect, setting: bool) -> None:
+        slots = shape.slots()
+        self.setting = setting
+        self.created = shape.created
+        self.width = len(slots)
+        self.grain = max(1, GRAIN // (self.width + shape.created))
+        self.heading = dialect.heading(shape)
+        self._kind = kind
+        self._buckets = len(shape.bounds)
+        self._summed = shape.summed
+        self._exemplar = dialect.exemplar if dialect.exemplars else None
+        self._tail_heading = b"" if not shape.created or dialect.created_inline else dialect.created_heading(shape)
+        self._labels = Labels(shape.labels)
+        self._lay_out(shape, dialect)
+        self._blocks: list[_Block] = []
+
+    def _lay_out(self, shape: Shape, dialect: Dialect) -> None:
+        """Make the pattern of one child's lines; `_parts` says what goes into its first holes.
+
+        A pattern is filled twice: once with label texts (and, inline, the
+        moment of creation), which makes a template, and then with numbers.
+        """
+        all_labels = "{%s}" if shape.labels else ""
+        lines: list[str] = []
+        parts: list[int] = []
+        for slot in shape.slots():
+            name = dialect.sample_name(shape.name + slot.suffix)
+            if slot.bound is None:
+                lines.append(f"{name}{all_labels} %%s\n")
+                parts += [0] if shape.labels else []
+            else:
+                lines.append(f'{name}{{%sle="{slot.bound}"%s}} %%s\n')
+                parts += [1, 2]
+        created = f"{dialect.sample_name(shape.name + '_created')}{all_labels} %s\n" if shape.created else ""
+        born = [0, 3] if shape.labels else [3]
+        inline = bool(created) and dialect.created_inline
+        self._pattern = "".join(lines) + (created if inline else "")
+        self._parts = parts + (born if inline else [])
+        self._tail_pattern = "" if inline else created
+        self._tail_parts = born
+
+    def _make(self, keys: list[tuple[str, ...]], created: list[float]) -> _Block:
+        """A block for children with these label values and moments of creation."""
+        pattern, parts = self._pattern, self._parts
+        tail_pattern, tail_parts = self._tail_pattern, self._tail_parts
+        moments = [number(moment).decode() for moment in created] if created else [""] * len(keys)
+        main: list[str] = []
+        tail: list[str] = []
+        for key, moment in zip(_keys_in_template(keys), moments, strict=True):
+            pieces = (*self._labels.texts(key), moment)
+            main.append(pattern % tuple([pieces[part] for part in parts]))
+            if tail_pattern:
+                tail.append(tail_pattern % tuple([pieces[part] for part in tail_parts]))
+        block = _Block(keys, created, "".join(main).encode(), ("".join(tail) % ()).encode())
+        count = len(keys) * (self._buckets + 1 if self._buckets else self.width)
+        block.memo = ([None] * count, [b""] * (len(keys) * self.width))
+        return block
+
+    def _block(self, index: int, children: list[Any]) -> tuple[_Block, bool]:
+        """The block number `index` for `children`, and whether it had to be made anew."""
+        keys = self._kind.keys(children)
+        created = self._kind.created(children) if self.created else []
+        blocks = self._blocks
+        if index < len(blocks):
+            block = blocks[index]
+            if block.keys == keys and block.created == created:
+                return block, False
+        block = self._make(keys, created)
+        blocks[index : index + 1] = [block]
+        return block, True
+
+    def _fill(self, block: _Block, children: list[Any]) -> bytes:
+        """The lines of `children`, with the numbers that they have now."""
+        values = self._kind.values(children)
+        before, known = block.memo
+        if self._buckets:
+            found = histogram_texts(values, self._buckets, self._summed, before, known)
+        else:
+            found = texts(values, before, known)
+        block.memo = (values, found)
+        if self._exemplar is not None:
+            exemplars = self._kind.exemplars(children)
+            if any(exemplars):
+                found = list(found)
+                each = len(exemplars) // len(children)
+                for place, exemplar in enumerate(exemplars):
+                    if exemplar is not None:
+                        found[place // each * self.width + place % each] += self._exemplar(exemplar)
+        return block.template % tuple(found)
+
+    def whole(self, children: list[Any]) -> Piece:
+        """The family in one piece; for at most `grain` children."""
+        del self._blocks[1:]
+        if not children:
+            return self.heading, 1
+        block, cold = self._block(0, children)
+        work = len(children) * self.width * (COLD if cold else 1)
+        text = self.heading + self._fill(block, children)
+        return (text + self._tail_heading + block.tail if block.tail else text), work
+
+    def sliced(self, children: list[Any]) -> Iterator[Piece]:
+        """The family block by block, for any number of children."""
+        yield self.heading, 1
+        tails: list[bytes] = []
+        for index, start in enumerate(range(0, len(children), self.grain)):
+            part = children[start : start + self.grain]
+            block, cold = self._block(index, part)
+            tails.append(block.tail)
+            yield self._fill(block, part), len(part) * self.width * (COLD if cold else 1)
+        del self._blocks[-(-len(children) // self.grain) :]
+        if self._tail_heading:
+            yield self._tail_heading, 1
+            for tail in tails:
+                yield tail, len(tail) // GRAIN

@@ -1,0 +1,140 @@
+"""One scrape: from a registry and fanlight's own families to slices of bytes.
+
+A slice is about a thousand series of work, well under a millisecond, so that
+whoever sends it can let the host's loop run before the next one.  The choice
+of a format is `negotiation`'s, compression `gzip`'s, HTTP the page's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+from .delimited import Delimited
+from .gathering import Gathered
+from .negotiation import OPENMETRICS, PROTOBUF, TEXT, Format
+from .openmetrics import OpenMetrics
+from .shapes import Found, Kind, OwnFamily, Piece, Shape, walk_own
+from .text import PlainText
+
+SLICE = 1000
+"""Work in one slice, in series rendered from memory."""
+
+Writer = PlainText | OpenMetrics | Delimited
+Failed = Callable[[str, Exception], None]
+"""Told about each collector that raised: its name and what it raised."""
+
+_WRITERS: Mapping[Format, Callable[[], Writer]] = {TEXT: PlainText, OPENMETRICS: OpenMetrics, PROTOBUF: Delimited}
+_NOTHING: Mapping[Any, Gathered] = {}
+
+
+def ignore(collector: str, error: Exception) -> None:
+    """Told of a collector that raised, and does nothing about it."""
+
+
+class Memory:
+    """What is remembered between scrapes, for each format that was asked for.
+
+    About 150 to 250 bytes a series and format.  Metrics are held weakly.
+    """
+
+    def __init__(self) -> None:
+        self._writers: dict[Format, Writer] = {}
+
+    def writer(self, form: Format) -> Writer:
+        """The writer of `form`, made when it is first asked for."""
+        writer = self._writers.get(form)
+        if writer is None:
+            writer = self._writers.setdefault(form, _WRITERS[form]())
+        return writer
+
+
+class Slices:
+    """An iterator over an exposition, slice by slice; `ended` is True once the last one is out.
+
+    A slice may be empty: work was done, and the host's loop should have its turn.
+    """
+
+    def __init__(self, pieces: Iterator[Piece]) -> None:
+        self.ended = False
+        self._pieces = pieces
+
+    def __iter__(self) -> Slices:
+        return self
+
+    def __next__(self) -> bytes:
+        if self.ended:
+            raise StopIteration
+        held: list[bytes] = []
+        work = 0
+        for data, cost in self._pieces:
+            held.append(data)
+            work += cost
+            if work >= SLICE:
+                break
+        else:
+            self.ended = True
+        return b"".join(held)
+
+
+def slices(
+    form: Format,
+    registry: Any,
+    own: Iterable[OwnFamily] = (),
+    *,
+    memory: Memory | None = None,
+    failed: Failed = ignore,
+    gathered: Mapping[Any, Gathered] = _NOTHING,
+) -> Slices:
+    """The exposition of `registry` (None: nothing) and behind it of `own`, in `form`.
+
+    Each step does at most about `SLICE` of work, except that a collector of
+    the host's is asked in one.  Own families whose names the registry has are
+    left out.  `failed` is told of collectors that raise; anything else that
+    raises while this is iterated is a family that cannot be written.
+    """
+    seen: set[str] = set()
+    walk: Iterator[Found] = walk_own(own, seen)
+    created = False
+    if registry is not None:
+        from . import families
+
+        created = families.created_shown()
+        walk = chain(families.walk(registry, seen, failed, gathered), walk)
+    return Slices((memory or Memory()).writer(form).pieces(walk, created))
+
+
+def readings(registry: Any, own: Iterable[OwnFamily] = ()) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Every sample of `registry` and of `own` as (name, labels, value), for relations over metrics.
+
+    Meant for a worker thread: it is neither sliced nor remembered.  Collectors
+    that raise are left out.
+    """
+    seen: set[str] = set()
+    if registry is not None:
+        from . import families
+
+        for family in families.collected(registry, seen):
+            for sample in family.samples:
+                if sample.value is not None:
+                    yield sample.name, sample.labels, float(sample.value)
+    for kind, family, children in walk_own(own, seen):
+        if kind is not None:
+            yield from _own_readings(kind.shape(family, False), kind, children)
+
+
+def _own_readings(shape: Shape, kind: Kind, children: list[Any]) -> Iterator[tuple[str, dict[str, str], float]]:
+    """The samples of one own family."""
+    for child in children:
+        key = dict(zip(shape.labels, kind.keys([child])[0], strict=True))
+        values = kind.values([child])
+        if shape.type != "histogram":
+            yield shape.name + shape.slots()[0].suffix, key, float(values[0])
+            continue
+        total = 0.0
+        for slot, count in zip(shape.slots(), values[:-1], strict=False):
+            total += count
+            yield shape.name + "_bucket", {**key, "le": slot.bound or ""}, total
+        yield shape.name + "_count", key, total
+        yield shape.name + "_sum", key, float(values[-1])

@@ -1,0 +1,261 @@
+"""The walk through the host's prometheus_client registry.
+
+The exact metric types of prometheus_client are read directly, without the
+samples, dictionaries and locks of `collect()`: that is what makes a scrape
+cheap.  Everything else (subclasses, custom collectors, gauges that call a
+function, multiprocess mode, restricted registries) is asked by `collect()`.
+Nothing here writes text, changes a metric or holds a lock while a scrape
+rests.  Whoever imports this module imports prometheus_client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from attrs import frozen
+from prometheus_client import metrics, values
+from prometheus_client.metrics import Counter, Enum, Gauge, Histogram, Info, Summary
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import CollectorRegistry
+from prometheus_client.samples import Sample
+from prometheus_client.values import MutexValue
+
+from .gathering import Gathered
+from .shapes import REST, Found, Kind, Shape
+
+Failed = Callable[[str, Exception], None]
+"""Told about each collector that raised: its name and what it raised."""
+
+_LOOK = 4096
+"""Gauges that are looked at for functions before the walk rests."""
+
+
+class _Children:
+    """What the four kinds share; `type` is the format's word."""
+
+    type = ""
+
+    def shape(self, family: Any, created: bool) -> Shape:
+        return Shape(
+            self.type,
+            family._name,
+            family._documentation,
+            family._labelnames,
+            family._unit,
+            tuple(getattr(family, "_upper_bounds", ())),
+            created and self.type != "gauge",
+        )
+
+    def keys(self, children: list[Any]) -> list[tuple[str, ...]]:
+        return [child._labelvalues for child in children]
+
+    def values(self, children: list[Any]) -> list[Any]:
+        raise NotImplementedError
+
+    def created(self, children: list[Any]) -> list[float]:
+        return [child._created for child in children]
+
+    def exemplars(self, children: list[Any]) -> list[Any]:
+        return []
+
+    def cell(self, child: Any) -> object:
+        """One of the child's numbers, for its class."""
+        return child._value
+
+
+class _Counters(_Children):
+    type = "counter"
+
+    def values(self, children: list[Any]) -> list[Any]:
+        return [child._value._value for child in children]
+
+    def exemplars(self, children: list[Any]) -> list[Any]:
+        return [child._value._exemplar for child in children]
+
+
+class _Gauges(_Children):
+    type = "gauge"
+
+    def values(self, children: list[Any]) -> list[Any]:
+        return [child._value._value for child in children]
+
+
+class _Summaries(_Children):
+    type = "summary"
+
+    def values(self, children: list[Any]) -> list[Any]:
+        return [cell._value for child in children for cell in (child._count, child._sum)]
+
+    def cell(self, child: Any) -> object:
+        return child._sum
+
+
+class _Histograms(_Children):
+    type = "histogram"
+
+    def values(self, children: list[Any]) -> list[Any]:
+        found: list[Any] = []
+        for child in children:
+            found += [cell._value for cell in child._buckets]
+            found.append(child._sum._value)
+        return found
+
+    def exemplars(self, children: list[Any]) -> list[Any]:
+        return [cell._exemplar for child in children for cell in child._buckets]
+
+    def cell(self, child: Any) -> object:
+        return child._sum
+
+
+def _readable(kind: _Children, sample: Any) -> bool:
+    """Whether this prometheus_client keeps its numbers where `kind` looks for them."""
+    try:
+        child = sample.labels("x")
+        found = (kind.keys([child]), len(kind.values([child])), len(kind.exemplars([child])), kind.cell(child))
+        if kind.shape(sample, created=True).created:
+            kind.created([child])
+    except AttributeError:
+        return False
+    widths = {"counter": (1, 1), "gauge": (1, 0), "summary": (2, 0), "histogram": (16, 15)}
+    return found[0] == [("x",)] and found[1:3] == widths[kind.type] and type(found[3]) is MutexValue
+
+
+def _kinds() -> dict[type, _Children]:
+    """The types that can be read directly: none in multiprocess mode, where a child is a file."""
+    if values.ValueClass is not MutexValue:
+        return {}
+    kinds: dict[Any, _Children] = {
+        Counter: _Counters(),
+        Gauge: _Gauges(),
+        Summary: _Summaries(),
+        Histogram: _Histograms(),
+    }
+    return {type_: kind for type_, kind in kinds.items() if _readable(kind, type_("x", "x", ["x"], registry=None))}
+
+
+KINDS: Mapping[type, Kind] = _kinds()
+_PLAIN = getattr(Gauge, "_child_samples", None)
+
+
+@frozen
+class Sampled:
+    """An Info or an Enum: its samples are made one by one while they are written."""
+
+    name: str
+    documentation: str
+    type: str
+    unit: str
+    samples: Iterator[Sample]
+
+
+def _children(metric: Any) -> list[Any]:
+    """The children as they are now; `list` of a dict's values is one step for other threads."""
+    return list(metric._metrics.values()) if metric._labelnames else [metric]
+
+
+def _samples(metric: Any) -> Iterator[Sample]:
+    for child in _children(metric):
+        labels = dict(zip(metric._labelnames, child._labelvalues, strict=True))
+        for suffix, more, value, *_ in child._child_samples():
+            yield Sample(metric._name + suffix, {**labels, **more}, value)
+
+
+def _sampled(metric: Any) -> Any:
+    return Sampled(metric._name, metric._documentation, metric._type, metric._unit, _samples(metric))
+
+
+def _functions(children: list[Any]) -> bool:
+    """Whether any of these gauges got a function: it then answers samples of its own."""
+    return [child._child_samples.__func__ for child in children].count(_PLAIN) != len(children)
+
+
+def _direct(kind: Any, metric: Any) -> Iterator[Found]:
+    """The metric with its children, after rests; nothing at all when it must be collected."""
+    children = _children(metric)
+    if children and type(kind.cell(children[0])) is not MutexValue:
+        return
+    if kind.type == "gauge":
+        for start in range(0, len(children), _LOOK):
+            if _functions(children[start : start + _LOOK]):
+                return
+            if start:
+                yield REST
+    yield kind, metric, children
+
+
+def name_of(collector: Any) -> str:
+    """The name of a collector in records: a metric's own name, else the name of its class."""
+    known = type(collector).__module__ == metrics.__name__
+    return str(collector._name) if known else type(collector).__name__
+
+
+def collectors(registry: Any) -> list[Any]:
+    """What `registry` is made of; one that is no plain registry is a collector itself."""
+    return list(registry._collector_to_names) if type(registry) is CollectorRegistry else [registry]
+
+
+def _target(registry: Any) -> Iterator[Metric]:
+    """The family `target_info`, if the host set one."""
+    labels = registry._target_info if type(registry) is CollectorRegistry else None
+    if labels:
+        family = Metric("target", "Target metadata", "info")
+        family.add_sample("target_info", labels, 1)
+        yield family
+
+
+def _collected(collector: Any, gathered: Gathered | None, failed: Failed) -> Iterator[Any]:
+    """Family by family, as far as the collector comes."""
+    try:
+        yield from collector.collect() if gathered is None else gathered.families
+    except Exception as error:  # noqa: BLE001  a host's collector may raise anything
+        failed(name_of(collector), error)
+    if gathered is not None and gathered.failure is not None:
+        failed(name_of(collector), gathered.failure)
+
+
+def walk(registry: Any, seen: set[str], failed: Failed, gathered: Mapping[Any, Gathered]) -> Iterator[Found]:
+    """All families of `registry`, in the order of `registry.collect()`.
+
+    Adds their names to `seen`.  `gathered` holds what blocking collectors have
+    already given.  A collector that raises is told to `failed`, its families
+    so far stand, and the walk goes on.
+    """
+    for family in _target(registry):
+        seen.add(family.name)
+        yield None, family, []
+    for collector in collectors(registry):
+        given = gathered.get(collector) if gathered else None
+        kind = KINDS.get(type(collector)) if given is None else None
+        if kind is not None:
+            found = REST
+            for found in _direct(kind, collector):
+                yield found
+            if found[0] is not None:
+                seen.add(collector._name)
+                continue
+        elif given is None and type(collector) in (Info, Enum):
+            seen.add(collector._name)
+            yield None, _sampled(collector), []
+            continue
+        for family in _collected(collector, given, failed):
+            seen.add(family.name)
+            yield None, family, []
+
+
+def created_shown() -> bool:
+    """prometheus_client's own setting for `_created` series."""
+    return bool(getattr(metrics, "_use_created", True))
+
+
+def collected(registry: Any, seen: set[str]) -> Iterator[Any]:
+    """Every family of `registry` by `collect()`; collectors that raise are left out.  Adds names to `seen`."""
+
+    def forget(collector: str, error: Exception) -> None:
+        """A reading that is not a scrape counts no errors."""
+
+    yield from _target(registry)
+    for collector in collectors(registry):
+        for family in _collected(collector, None, forget):
+            seen.add(family.name)
+            yield family

@@ -1,0 +1,254 @@
+"""fanlight's own metrics: its requests, its connections, the lag of its loop.
+
+Plain numbers in plain cells, since every request passes here twice; they are
+written behind the host's metrics by the same writers.  One server has one
+`HttpMetrics`, changed on the server's thread only and read from any.  Knows no
+clock (durations are handed in) and no prometheus_client.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any
+
+from .shapes import Kind, OwnFamily, Shape
+
+if TYPE_CHECKING:
+    from .exposition import Memory
+
+# fmt: off
+BUCKETS = (
+    0.000128, 0.000256, 0.000512, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512,
+    1.0, 2.0, 4.0, 8.0,
+)
+# fmt: on
+"""Upper bounds of all durations, in seconds; +Inf follows."""
+
+Key = tuple[str, ...]
+
+
+class Tally:
+    """One number with its label values."""
+
+    __slots__ = ("key", "value")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.value = 0.0
+
+
+class Spread:
+    """One histogram of durations: counts per bucket (not cumulative, the last is +Inf) and their sum."""
+
+    __slots__ = ("counts", "key", "sum")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.counts = [0] * (len(BUCKETS) + 1)
+        self.sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one duration."""
+        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.sum += seconds
+
+
+class _Cells:
+    """How both kinds of cells are read: see `shapes.Kind`."""
+
+    def shape(self, family: OwnFamily, created: bool) -> Shape:
+        return family.shape
+
+    def keys(self, children: list[Any]) -> list[Key]:
+        return [cell.key for cell in children]
+
+    def created(self, children: list[Any]) -> list[float]:
+        """Never asked: own metrics have no `_created`."""
+        return []
+
+    def exemplars(self, children: list[Any]) -> list[Any]:
+        return []
+
+
+class _Tallies(_Cells):
+    def values(self, children: list[Any]) -> list[Any]:
+        return [cell.value for cell in children]
+
+    def exemplars(self, children: list[Any]) -> list[Any]:
+        return [None] * len(children)
+
+
+class _Spreads(_Cells):
+    def values(self, children: list[Any]) -> list[Any]:
+        return [value for cell in children for value in (*cell.counts, cell.sum)]
+
+
+class TallyFamily:
+    """A counter or a gauge with cells by label values."""
+
+    kind: Kind = _Tallies()
+
+    def __init__(self, type_: str, name: str, doc: str, *labels: str) -> None:
+        self.shape = Shape(type_, name, doc, labels)
+        self._cells: dict[Key, Tally] = {}
+
+    @property
+    def children(self) -> list[Any]:
+        """The cells as they are now."""
+        return list(self._cells.values())
+
+    def cell(self, *key: str) -> Tally:
+        """The cell for these label values, made at 0 when it is new."""
+        cell = self._cells.get(key)
+        return cell if cell is not None else self._cells.setdefault(key, Tally(key))
+
+
+class SpreadFamily:
+    """A histogram of durations with cells by label values."""
+
+    kind: Kind = _Spreads()
+
+    def __init__(self, name: str, doc: str, *labels: str) -> None:
+        self.shape = Shape("histogram", name, doc, labels, bounds=(*BUCKETS, float("inf")))
+        self._cells: dict[Key, Spread] = {}
+
+    @property
+    def children(self) -> list[Any]:
+        """The cells as they are now."""
+        return list(self._cells.values())
+
+    def cell(self, *key: str) -> Spread:
+        """The cell for these label values, made empty when it is new."""
+        cell = self._cells.get(key)
+        return cell if cell is not None else self._cells.setdefault(key, Spread(key))
+
+
+class RouteCells:
+    """The cells of one route on one listener; whoever keeps it saves the look-up."""
+
+    __slots__ = ("_active", "_duration", "_durations", "_key", "_requests", "_statuses")
+
+    def __init__(self, requests: TallyFamily, active: Tally, durations: SpreadFamily) -> None:
+        self._requests = requests
+        self._durations = durations
+        self._key = active.key
+        self._active = active
+        self._duration: Spread | None = None
+        self._statuses: dict[int, Tally] = {}
+
+    def started(self) -> None:
+        """A request head has been read."""
+        self._active.value += 1.0
+
+    def answered(self, status: int, seconds: float) -> None:
+        """The response head is ready, `seconds` after the start; 101 for a WebSocket (200 on HTTP/2)."""
+        self._active.value -= 1.0
+        tally = self._statuses.get(status)
+        duration = self._duration
+        if tally is None or duration is None:
+            tally = self._statuses[status] = self._requests.cell(*self._key, str(status))
+            duration = self._duration = self._durations.cell(*self._key)
+        tally.value += 1.0
+        duration.counts[bisect_left(BUCKETS, seconds)] += 1
+        duration.sum += seconds
+
+    def dropped(self) -> None:
+        """The request ended before its response head: neither counted nor timed."""
+        self._active.value -= 1.0
+
+
+class HttpMetrics:
+    """All of fanlight's own metrics for one server.
+
+    `path` is the template of the matched route (`unknown` without a match),
+    never what the client sent, and `source` the listener's name: both are
+    bounded by the configuration, so the number of cells is.
+    """
+
+    def __init__(self) -> None:
+        self._requests = TallyFamily(
+            "counter",
+            "mz_http_requests",
+            "Total number of http requests received since process start.",
+            "path",
+            "source",
+            "status",
+        )
+        self._active = TallyFamily(
+            "gauge", "mz_http_requests_active", "Number of currently active/open http requests.", "path", "source"
+        )
+        self._durations = SpreadFamily(
+            "mz_http_request_duration_seconds",
+            "How long it takes for a request to complete in seconds.",
+            "path",
+            "source",
+        )
+        self._bytes = TallyFamily(
+            "counter", "fanlight_http_response_bytes", "Bytes of response bodies handed to the transport.", "source"
+        )
+        self._connections = TallyFamily(
+            "gauge", "fanlight_connections_open", "Connections open now.", "source", "protocol"
+        )
+        self._lag = SpreadFamily(
+            "fanlight_event_loop_lag_seconds", "How late the event loop ran what was due, in seconds."
+        )
+        self._errors = TallyFamily(
+            "counter", "fanlight_metrics_collector_errors", "Collectors that failed during a scrape.", "collector"
+        )
+        self._late = self._lag.cell()
+        self._routes: dict[tuple[str, str], RouteCells] = {}
+        self.memory: Memory | None = None
+        """What the metrics page remembers between scrapes; made by its first one."""
+
+    @property
+    def families(self) -> tuple[OwnFamily, ...]:
+        """All families, in the order in which they are shown."""
+        return (
+            self._requests,
+            self._active,
+            self._durations,
+            self._bytes,
+            self._connections,
+            self._lag,
+            self._errors,
+        )
+
+    def route(self, path: str, source: str) -> RouteCells:
+        """The cells of a route on a listener; the same object each time."""
+        cells = self._routes.get((path, source))
+        if cells is None:
+            cells = RouteCells(self._requests, self._active.cell(path, source), self._durations)
+            self._routes[path, source] = cells
+        return cells
+
+    def started(self, path: str, source: str) -> None:
+        """A request head has been read and matched."""
+        self.route(path, source).started()
+
+    def answered(self, path: str, source: str, status: int, seconds: float) -> None:
+        """The response head is ready, `seconds` after the start."""
+        self.route(path, source).answered(status, seconds)
+
+    def dropped(self, path: str, source: str) -> None:
+        """The request ended before its response head."""
+        self.route(path, source).dropped()
+
+    def sent(self, source: str, size: int) -> None:
+        """`size` bytes of a response body were handed to the transport."""
+        self._bytes.cell(source).value += size
+
+    def opened(self, source: str, protocol: str) -> None:
+        """A connection speaks `protocol` now (`http/1.1`, `h2`, `websocket`)."""
+        self._connections.cell(source, protocol).value += 1.0
+
+    def closed(self, source: str, protocol: str) -> None:
+        """A connection that spoke `protocol` is gone, or speaks another one now."""
+        self._connections.cell(source, protocol).value -= 1.0
+
+    def lagged(self, seconds: float) -> None:
+        """The event loop was `seconds` late."""
+        self._late.observe(seconds)
+
+    def collector_failed(self, collector: str) -> None:
+        """`collector` raised during a scrape."""
+        self._errors.cell(collector).value += 1.0

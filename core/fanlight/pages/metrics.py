@@ -1,0 +1,163 @@
+"""`GET /metrics`: the host's metrics and fanlight's own, in the representation that Accept asks for.
+
+The body is made in slices with a turn of the host's loop between them, so a
+scrape of any size delays nobody.  What fits one slice is answered whole; the
+rest is streamed, and never more than a slice is held.  Which metrics there
+are, and how they are written, is `observe`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..asks import EffectFailed, Race, Sleep
+from ..http.media import allows
+from ..http.request import Request
+from ..http.response import Fields, Response, SendBody, text
+from ..observe.gathering import PATIENCE, Gathered, GatherMetrics, ReportCollector, is_blocking
+from ..observe.negotiation import choose
+
+if TYPE_CHECKING:
+    from ..observe.exposition import Slices
+
+ASKS_RULES = "x-materialize-accept-enrich-rules"
+RULES = "x-materialize-enrich-rules"
+VARY = ("vary", "Accept, Accept-Encoding")
+GZIP = ("content-encoding", "gzip")
+
+WORTH_ZIPPING = 1024
+"""Bytes up to which a body is sent as it is."""
+_LONGEST_ERROR = 500
+
+Failures = list[tuple[str, Exception]]
+
+
+async def metrics(request: Request) -> Response:
+    """200 with the exposition; 500 with the error's text when a family cannot be written.
+
+    A collector that raises costs its own metrics and nothing else: it is
+    counted in `fanlight_metrics_collector_errors_total` and logged.
+    """
+    from ..observe.exposition import Memory, slices
+
+    server, head = request.server, request.head
+    own = server.metrics
+    form = choose(head.all("accept"))
+    if own.memory is None:
+        own.memory = Memory()
+    failures: Failures = []
+
+    def failed(collector: str, error: Exception) -> None:
+        own.collector_failed(collector)
+        failures.append((collector, error))
+
+    gathered = await _gathered(server.registry)
+    body = slices(form, server.registry, own.families, memory=own.memory, failed=failed, gathered=gathered)
+    try:
+        first = await _first(body)
+    except Exception as error:  # noqa: BLE001  whatever a broken family raises is the answer
+        await _report([*failures, ("metrics", error)])
+        return _refusal(error)
+    fields = (("content-type", form.content_type), VARY, *_rules(request))
+    zipped = allows(head.all("accept-encoding"), "gzip") and (not body.ended or len(first) > WORTH_ZIPPING)
+    if not body.ended:
+        return _streamed(fields, first, body, failures, zipped=zipped)
+    await _report(failures)
+    return _whole(fields, first, zipped=zipped)
+
+
+async def _first(body: Slices) -> bytes:
+    """The first slice that is not empty: nothing was sent before it, so what it raises can still be answered."""
+    first = next(body)
+    while not first and not body.ended:
+        await Sleep(0)
+        first = next(body)
+    return first
+
+
+def _whole(fields: Fields, body: bytes, *, zipped: bool) -> Response:
+    if not zipped:
+        return Response(200, fields, body)
+    from ..observe.gzip import compress
+
+    return Response(200, (*fields, GZIP), compress(body))
+
+
+def _streamed(fields: Fields, first: bytes, body: Slices, failures: Failures, *, zipped: bool) -> Response:
+    """The slices as they are made, each after the client took the one before."""
+
+    async def produce() -> None:
+        await SendBody(first)
+        while not body.ended:
+            await Sleep(0)
+            data = next(body)
+            if data:
+                await SendBody(data)
+        await _report(failures)
+
+    async def produce_zipped() -> None:
+        from ..observe.gzip import Gzip
+
+        stream = Gzip()
+        data = stream.add(first)
+        while True:
+            if data:
+                await SendBody(data)
+            if body.ended:
+                break
+            await Sleep(0)
+            data = stream.add(next(body))
+        await SendBody(stream.end())
+        await _report(failures)
+
+    return Response(200, (*fields, GZIP), produce_zipped) if zipped else Response(200, fields, produce)
+
+
+async def _gathered(registry: Any) -> Mapping[Any, Gathered]:
+    """What the collectors that may block gave; each has its share of `PATIENCE`."""
+    if registry is None:
+        return {}
+    from ..observe.families import collectors
+
+    blocking = [collector for collector in collectors(registry) if is_blocking(collector)]
+    return {collector: await _gather(collector, PATIENCE / len(blocking)) for collector in blocking}
+
+
+async def _gather(collector: Any, seconds: float) -> Gathered:
+    try:
+        first, answer = await Race((GatherMetrics(collector), Sleep(seconds)))
+    except EffectFailed as error:
+        return Gathered((), error)
+    if first == 1:
+        return Gathered((), TimeoutError(f"no metrics within {seconds:g} s"))
+    given: Gathered = answer
+    return given
+
+
+async def _report(failures: Failures) -> None:
+    """Have what failed logged.  A scrape does not fail because nobody can."""
+    for collector, error in failures:
+        try:
+            await ReportCollector(collector, error)
+        except EffectFailed:
+            return
+
+
+def _refusal(error: Exception) -> Response:
+    said = str(error).encode("utf-8", "replace").decode() or type(error).__name__
+    return text(500, said[:_LONGEST_ERROR])
+
+
+def _rules(request: Request) -> Fields:
+    """The enrichment rules, for those who asked: base64 of gzip of JSON; nothing where there are none."""
+    rules = request.server.app.metric_rules
+    if not rules or request.field(ASKS_RULES) is None:
+        return ()
+    from binascii import b2a_base64
+
+    from ..observe.gzip import compress
+
+    data = json.dumps(dict(rules), separators=(",", ":")).encode()
+    return ((RULES, b2a_base64(compress(data), newline=False).decode()),)
