@@ -370,7 +370,7 @@ class Exchanges(Host):
     def _complete(self, conversation: Conversation) -> None:
         """The answer is written: get ready for the next request, or close."""
         self._forget(conversation)
-        if self.wire.body_left != 0 and not self.wire.eof:
+        if self.wire.body_left != 0 and not self.wire.eof and not self.wire.closing:
             self._drained = 0
             self._drain(conversation.stream)
         else:

@@ -40,7 +40,6 @@ class H1Wire:
         "_body",
         "_buffer",
         "_chunked",
-        "_closing",
         "_first",
         "_fresh",
         "_head",
@@ -48,8 +47,10 @@ class H1Wire:
         "_raw",
         "_reader",
         "_scanned",
+        "_skipped",
         "_stream",
         "_told",
+        "closing",
         "eof",
         "out",
         "over",
@@ -64,12 +65,13 @@ class H1Wire:
         self._first = b""  # an input not yet copied: the usual whole head
         self._buffer = bytearray()
         self._scanned = 0
+        self._skipped = 0
         self._head: Head | None = None
         self._body: BodyReader | None = None
         self._raw = False
         self._stream = 0
         self._chunked = False
-        self._closing = False
+        self.closing = False
         self._asked = False
         self._fresh = False
         self._told = False
@@ -122,11 +124,10 @@ class H1Wire:
 
     def _read_head(self) -> Event | None:
         buffer = self._buffer
-        skipped = 0
         while buffer.startswith(b"\r\n"):
             del buffer[:2]
-            skipped += 1
-            if skipped > _EMPTY_LINES:
+            self._skipped += 1
+            if self._skipped > _EMPTY_LINES:
                 return self._refuse(Malformed(BAD_REQUEST))
         if not buffer or buffer == b"\r":
             return self._finish() if self.eof else None
@@ -153,8 +154,9 @@ class H1Wire:
 
     def _start(self, head: Head) -> Started:
         self._stream += 1
+        self._skipped = 0
         self._head = head
-        self._closing = not head.keep_alive
+        self.closing = not head.keep_alive
         self._chunked = False
         self._told = False
         self._asked = False
@@ -168,7 +170,7 @@ class H1Wire:
     def _refuse(self, malformed: Malformed) -> Refused:
         self._stream += 1
         self.over = True
-        self._closing = True
+        self.closing = True
         self._head = None
         self._buffer.clear()
         return Refused(self._stream, malformed.response)
@@ -206,7 +208,7 @@ class H1Wire:
             data = self._body.take(self._buffer)
         except BrokenBody:
             self.over = True
-            self._closing = True
+            self.closing = True
             raise
         self._fresh = bool(data) and bool(self._buffer)
         if self._body.done if isinstance(self._body, ChunkedBody) else not self._body.remaining:
@@ -243,8 +245,8 @@ class H1Wire:
         """
         self._told = True
         length = b"" if status in _WITHOUT_BODY else b"content-length: %d\r\n" % len(body)
-        if self._closing or self._unwanted():
-            self._closing = True
+        if self.closing or self._unwanted():
+            self.closing = True
             length += b"connection: close\r\n"
         head = b"%b%b%b\r\n" % (prefix(status, fields), date, length)
         if body and status not in _WITHOUT_BODY and not (self._head and self._head.method == "HEAD"):
@@ -258,8 +260,8 @@ class H1Wire:
         one_zero = self._head is not None and self._head.version == "1.0"
         framing = b"" if one_zero else b"transfer-encoding: chunked\r\n"
         self._chunked = not one_zero
-        if self._closing or one_zero or self._unwanted():
-            self._closing = True
+        if self.closing or one_zero or self._unwanted():
+            self.closing = True
             framing += b"connection: close\r\n"
         self.out.append(b"%b%b%b\r\n" % (prefix(status, fields), date, framing))
         if self._head is not None and self._head.method == "HEAD":
@@ -306,7 +308,7 @@ class H1Wire:
         self._head = None
         self._body = None
         self._scanned = 0
-        if self._closing or self._raw or self.over:
+        if self.closing or self._raw or self.over:
             self.over = True
             return False
         return True
@@ -314,7 +316,7 @@ class H1Wire:
     def reset(self, stream: int) -> None:
         """Give the exchange up: on HTTP/1.1 that is the end of the connection."""
         self.over = True
-        self._closing = True
+        self.closing = True
 
     def refuse_late(self) -> Event | None:
         """A head did not come in time: 408 if it had begun, else a silent end."""
@@ -324,5 +326,5 @@ class H1Wire:
 
     def goodbye(self) -> bool:
         """Shutdown: the exchange in hand is the last.  True when nothing is in hand."""
-        self._closing = True
+        self.closing = True
         return self._head is None

@@ -72,6 +72,7 @@ class H2Wire:
     """
 
     protocol = "h2"
+    closing = False
 
     def __init__(self, reader: H2HeadReader, limits: Limits) -> None:
         self.out: list[bytes] = []

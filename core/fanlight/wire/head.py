@@ -22,8 +22,8 @@ BAD_REQUEST = text(400, "bad request")
 NO_HOST = text(400, "no host available")
 PLAIN_CONNECT = empty(405, ("allow", "GET,HEAD,POST"))
 
-BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n)")
-"""A CR or an LF that is not half of a CRLF.  Look one byte past what is known to be complete."""
+_BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n)")
+_BARE_BEFORE_END = re.compile(rb"(?<!\r)\n|\r[^\n]")  # a CR at the very end may still get its LF
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) ([^ ]+) HTTP/([0-9])\.([0-9])")
@@ -76,7 +76,7 @@ class HeadReader:
         connection until the deadline.
         """
         line, found, _ = start.partition(b"\r\n")
-        if BARE_LINE_END.search(start, 0, len(start) - 1) or _METHOD_START.match(line) is None:
+        if _BARE_BEFORE_END.search(start) or _METHOD_START.match(line) is None:
             return BAD_REQUEST
         target = line.partition(b" ")[2]
         if not found and len(target) > self.limits.target_bytes + 16:
@@ -114,7 +114,7 @@ def _guard(raw: bytes, limits: Limits) -> re.Match[bytes]:
     """Refuse what h11 would let pass; return the matched request line."""
     if len(raw) > limits.head_bytes:
         raise Malformed(phrase(431))
-    if BARE_LINE_END.search(raw) or _CONTROL.search(raw) or b"\r\n " in raw or b"\r\n\t" in raw:
+    if _BARE_LINE_END.search(raw) or _CONTROL.search(raw) or b"\r\n " in raw or b"\r\n\t" in raw:
         raise Malformed(BAD_REQUEST)
     first, _, rest = raw.partition(b"\r\n")
     line = _REQUEST_LINE.fullmatch(first)
