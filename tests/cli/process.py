@@ -46,18 +46,19 @@ class Process:
 
     def address(self) -> str:
         """The first address that the command tells on standard error: `host:port`, or `unix:PATH`."""
-        with self._news:
-            self._news.wait_for(lambda: self._found() is not None, timeout=30)
-        found = self._found()
-        assert found is not None, self.errors
-        return found
+        return self.addresses(1)[0]
 
-    def _found(self) -> str | None:
-        for line in self.errors:
-            told = re.fullmatch(r"fanlight: (?:http://(\S+)|(unix:\S+))", line)
-            if told:
-                return told[1] or told[2]
-        return None
+    def addresses(self, count: int) -> list[str]:
+        """The first `count` addresses."""
+        with self._news:
+            self._news.wait_for(lambda: len(self._told()) >= count, timeout=30)
+        told = self._told()
+        assert len(told) >= count, self.errors
+        return told
+
+    def _told(self) -> list[str]:
+        found = [re.fullmatch(r"fanlight: (?:http://(\S+)|(unix:\S+))", line) for line in self.errors]
+        return [told[1] or told[2] for told in found if told]
 
     def end(self, timeout: float = 30.0) -> int:
         """Wait for the end; the exit code, negative for a signal."""

@@ -159,8 +159,8 @@ def test_it_listens_on_several_addresses_and_on_a_unix_socket(tmp_path: Path) ->
     words = ("--listen", f"unix:{path}", "--listen", "localhost:0", "--listen", "[::1]:0")
     with started("run", *words, program(tmp_path, ASLEEP)) as process:
         assert process.line() == "up"
-        told = [line.removeprefix("fanlight: ") for line in process.errors]
-        assert [where.rpartition(":")[0] for where in told] == ["unix", "http://127.0.0.1", "http://[::1]"]
+        told = process.addresses(3)
+        assert [where.rpartition(":")[0] for where in told] == ["unix", "127.0.0.1", "[::1]"]
         assert [ask(where, "/api/livez") for where in told] == [ALIVE] * 3
         assert path.stat().st_mode & 0o777 == 0o600
         process.popen.send_signal(signal.SIGINT)

@@ -62,6 +62,8 @@ def test_every_server_wide_setting_and_name_has_a_row() -> None:
     for attribute in expected:
         if attribute.name not in IN_WORDS:
             assert written[attribute.name][0] == spelled(attribute.default), attribute.name
+    for name in ("sql_writers", "sql_connections", "heap_frames", "fork", "pages"):
+        assert written[name][0] == spelled(inspect.signature(App).parameters[name].default), name
 
 
 @pytest.mark.parametrize("sample", [s for s in samples("toml") if "[sql]" in s.text], ids=str)
