@@ -1,0 +1,78 @@
+"""The `control` steps of the operations cases: changes to a running server from outside."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from .model import Json, Skipped
+from .stage import Stage
+
+_FEATURES = {
+    "set_config": "live configuration variables",
+    "leader": "leadership",
+    "leader_event": "leadership",
+    "webhook_define": "webhooks",
+    "webhook_drop": "webhooks",
+    "webhook_rename": "webhooks",
+    "webhook_hold": "webhooks",
+    "webhook_release": "webhooks",
+    "sink_error": "webhooks",
+    "secret_remove": "webhooks",
+    "replica_add": "worker clusters",
+    "replica_remove": "worker clusters",
+    "corrupt": "catalog checks",
+}
+
+
+def refuse_unbuilt(step: Mapping[str, Json]) -> None:
+    """Raise `Skipped` for a verb whose feature is not built yet."""
+    verb = step["verb"]
+    if verb in _FEATURES:
+        raise Skipped(f"not built yet: {_FEATURES[verb]}")
+    if verb not in _VERBS:
+        raise ValueError(f"the case uses an unknown control verb {verb}")
+
+
+def control(stage: Stage, step: Mapping[str, Json]) -> None:
+    """Do what the step says, from this thread, as the host's own code would."""
+    refuse_unbuilt(step)
+    _VERBS[step["verb"]](stage, step)
+
+
+def _engine_ready(stage: Stage, step: Mapping[str, Json]) -> None:
+    del step
+    stage.app.readiness.set("engine", True)
+
+
+def _engine_fail(stage: Stage, step: Mapping[str, Json]) -> None:
+    del step
+    stage.app.readiness.fail("engine")
+
+
+def _log_level(stage: Stage, step: Mapping[str, Json]) -> None:
+    del stage
+    logging.getLogger().setLevel(step["level"])
+
+
+def _heap(stage: Stage, step: Mapping[str, Json]) -> None:
+    del stage
+    set_heap(bool(step["active"]))
+
+
+def set_heap(active: bool) -> None:
+    """Start or stop the tracing of allocations, as `/prof/mode` would find it."""
+    import tracemalloc
+
+    if active and not tracemalloc.is_tracing():
+        tracemalloc.start(1)
+    elif not active and tracemalloc.is_tracing():
+        tracemalloc.stop()
+
+
+_VERBS: dict[str, Callable[[Stage, Mapping[str, Json]], None]] = {
+    "engine_ready": _engine_ready,
+    "engine_fail": _engine_fail,
+    "log_level": _log_level,
+    "heap": _heap,
+}

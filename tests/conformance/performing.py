@@ -1,0 +1,64 @@
+"""The performer that the runner gives to a server: the real one, watched, with a few answers of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from fanlight.asks import Effect
+from fanlight.sql.effects import Execute, FetchRows, OpenSession, SessionRefused
+from fanlight.sql.errors import SqlError
+from fanlight_engines.performer import Done, Performer
+
+from .stage import World
+
+
+class Watched:
+    """Counts effects by the name of their type, keeps the records, passes everything on to the real performer."""
+
+    def __init__(self, performer: Performer, world: World) -> None:
+        self.performed: Counter[str] = Counter()
+        self.notes: list[Any] = []
+        self._running: set[int] = set()
+        self._performer = performer
+        self._world = world
+
+    def perform(self, effect: Effect[Any]) -> Any:
+        """Do `effect`."""
+        self.performed[type(effect).__name__] += 1
+        refused = self._world.startup_error
+        if refused is not None and isinstance(effect, OpenSession):
+            return SessionRefused(403, SqlError(refused["message"], refused["code"], refused.get("detail")))
+        return self._performer.perform(effect)
+
+    def submit(self, effect: Effect[Any], done: Done) -> None:
+        """Do `effect` in a worker's thread."""
+        self.performed[type(effect).__name__] += 1
+        if not isinstance(effect, Execute | FetchRows):
+            self._performer.submit(effect, done)
+            return
+        self._running.add(id(effect))
+
+        def ended(answer: object, error: BaseException | None) -> None:
+            self._running.discard(id(effect))
+            done(answer, error)
+
+        self._performer.submit(effect, ended)
+
+    @property
+    def statements(self) -> int:
+        """How many statements an engine is working on."""
+        return len(self._running)
+
+    def interrupt(self, effect: Effect[Any]) -> None:
+        """Make a call of `perform` with this effect end soon."""
+        self._performer.interrupt(effect)
+
+    def note(self, record: Any) -> None:
+        """Keep a record, and have it logged."""
+        self.notes.append(record)
+        self._performer.note(record)
+
+    def close(self) -> None:
+        """Free the engines."""
+        self._performer.close()

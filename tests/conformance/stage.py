@@ -1,0 +1,174 @@
+"""A server that runs for one case, and the clients that talk to it.
+
+What a case needs is a `World`; a `Target` (the core in memory, asyncio, trio)
+makes a `Stage` of it.  `Talk` is the client's side, the same for all of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from attrs import Factory, define, evolve, field, frozen
+
+from fanlight.app import App
+
+from ..clients.blocking import PATIENCE, HttpConnection
+from ..clients.messages import Answer, Outgoing
+from ..clients.wires import Wire
+from .model import Json
+
+GROUPS = ("base", "webhook", "internal", "metrics", "profiling", "mcp_agent", "mcp_developer", "console_config")
+
+
+@frozen(kw_only=True)
+class Listening:
+    """A listener as a case describes it; groups not named in `routes` are disabled."""
+
+    name: str = "main"
+    kind: str = "None"
+    routes: Mapping[str, str] = Factory(lambda: dict.fromkeys(GROUPS, "NormalAndInternal"))
+    options: Mapping[str, Json] = Factory(dict)
+
+
+@frozen(kw_only=True)
+class World:
+    """Everything around the server that a case asks for.
+
+    `engine` is "ready", "pending" or "failed"; `sql` says that statements must
+    run; `now` sets the wall clock; `settings` are the application's own.
+    """
+
+    listeners: tuple[Listening, ...] = (Listening(),)
+    engine: str = "ready"
+    sql: bool = True
+    now: float | None = None
+    gauges: tuple[Mapping[str, Json], ...] = ()
+    startup_error: Mapping[str, Json] | None = None
+    heap: bool = False
+    result_limit: int | None = None
+
+
+class Stage(Protocol):
+    """A running server."""
+
+    app: App
+
+    @property
+    def performed(self) -> Counter[str]:
+        """The effects that were performed, by the name of their type."""
+        ...
+
+    @property
+    def notes(self) -> list[Any]:
+        """The records that the core wrote."""
+        ...
+
+    def connect(self, listener: str) -> Wire:
+        """A new client connection to that listener."""
+        ...
+
+    def authority(self, listener: str) -> str:
+        """The `host:port` that a client of that listener writes."""
+        ...
+
+    def statements(self) -> int:
+        """How many SQL statements are running."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Let that much of the server's time pass, whatever happens meanwhile."""
+        ...
+
+    def stop(self) -> None:
+        """End the server and free what the case used."""
+        ...
+
+
+class Target(Protocol):
+    """Where servers run."""
+
+    name: str
+
+    def start(self, world: World) -> Stage:
+        """A server for one case."""
+        ...
+
+    def close(self) -> None:
+        """End the target itself."""
+        ...
+
+
+@define
+class Started:
+    """A request in flight on a connection of its own."""
+
+    http: HttpConnection
+    stream: int
+    expected: Mapping[str, Json] = field(factory=dict)
+
+
+@define
+class Talk:
+    """The clients of one case, all speaking `version` unless a request says otherwise.
+
+    One request after another goes over the same connection while the server
+    keeps it open; those in flight have connections of their own.
+    """
+
+    stage: Stage
+    version: str
+    kept: dict[tuple[str, str], HttpConnection] = field(factory=dict)
+    opened: list[HttpConnection] = field(factory=list)
+
+    def open(self, listener: str = "main", version: str | None = None) -> HttpConnection:
+        """A new connection."""
+        http = HttpConnection(self.stage.connect(listener), version or self.version)
+        self.opened.append(http)
+        return http
+
+    def exchange(
+        self, request: Outgoing, listener: str = "main", version: str | None = None, seconds: float = PATIENCE
+    ) -> Answer:
+        """Send one request on the kept connection and wait for its answer."""
+        key = (listener, version or self.version)
+        http = self.kept.get(key)
+        if http is not None:
+            http.listen(0)  # the server may have closed it meanwhile
+        if http is None or not http.reusable:
+            http = self.kept[key] = self.open(listener, version)
+        answer = http.exchange(request, seconds)
+        if answer.broken or not answer.ended or (answer.get("connection") or "").lower() == "close":
+            http.wire.close()
+            del self.kept[key]
+        return answer
+
+    def start(self, request: Outgoing, listener: str = "main", version: str | None = None) -> Started:
+        """Send one request on a new connection and do not wait."""
+        http = self.open(listener, version)
+        return Started(http, http.begin(request))
+
+    def authority(self, listener: str = "main") -> str:
+        """What the Host field says by default."""
+        return self.stage.authority(listener)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for http in self.opened:
+            http.wire.close()
+
+
+def retried(attempt: Callable[[], Exception | None], stage: Stage, seconds: float, every: float = 0.02) -> None:
+    """Repeat `attempt` until it returns no exception; raise the last one after `seconds`."""
+    left = seconds
+    while (problem := attempt()) is not None:
+        if left <= 0:
+            raise problem
+        stage.sleep(every)
+        left -= every
+
+
+def with_default(request: Outgoing, name: str, value: str) -> Outgoing:
+    """`request` with a field added unless one of that name is given."""
+    return request if request.has(name) else evolve(request, fields=(*request.fields, (name, value)))

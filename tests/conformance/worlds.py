@@ -1,0 +1,62 @@
+"""Makes the application that a `World` asks for: the runner's own, never the product's default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from fanlight.app import App
+from fanlight.config import Settings
+from fanlight.listeners import Listener
+
+from .model import Json
+from .stage import Listening, World
+
+DEFAULT_PORT = 6876
+
+
+def port_of(listening: Listening) -> int:
+    """The port that a case believes its listener to have."""
+    return int(listening.options.get("port", DEFAULT_PORT))
+
+
+def application(world: World, *, any_port: bool) -> App:
+    """The application of a case.  `any_port` binds a free port: the case's own is only written in requests then."""
+    registry = CollectorRegistry()
+    for gauge in world.gauges:
+        labels = gauge.get("labels", {})
+        made = Gauge(gauge["name"], gauge["help"], list(labels), registry=registry)
+        (made.labels(**labels) if labels else made).set(gauge["value"])
+    options = world.listeners[0].options if world.listeners else {}
+    settings = Settings(
+        http_host_name=options.get("http_host_name"),
+        allowed_origins=tuple(options["allowed_origins"]) if "allowed_origins" in options else None,
+    )
+    app = App(
+        listeners=[_listener(listening, any_port) for listening in world.listeners],
+        registry=registry,
+        settings=settings,
+        sql_writers="everybody",
+    )
+    if world.engine == "pending":
+        app.readiness.set("engine", False)
+    elif world.engine == "failed":
+        app.readiness.fail("engine")
+    return app
+
+
+def _listener(listening: Listening, any_port: bool) -> Listener:
+    port = 0 if any_port else port_of(listening)
+    groups: Mapping[Any, Any] = listening.routes
+    kind: Any = listening.kind
+    given: Mapping[str, Json] = listening.options
+    return Listener(
+        name=listening.name,
+        address=f"127.0.0.1:{port}",
+        authenticator=kind,
+        groups=groups,
+        plaintext_policy=given.get("plaintext_policy", "close"),
+        allowed_hosts=tuple(given.get("allowed_hosts", ())),
+    )
