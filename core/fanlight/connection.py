@@ -43,7 +43,7 @@ class Connection(Upgraded):
     `wants_read` False stops the socket.
     """
 
-    __slots__ = ("_closes", "_eof", "_grace_at", "_ingress", "_write_mark", "armed", "deadline")
+    __slots__ = ("_closes", "_eof", "_ingress", "_write_mark", "armed", "deadline")
 
     def __init__(
         self,
@@ -63,7 +63,6 @@ class Connection(Upgraded):
         self._write_mark = now.mono
         self._eof = False
         self._closes = ""
-        self._grace_at = inf
 
     # ---- inputs --------------------------------------------------------------
 
@@ -91,8 +90,7 @@ class Connection(Upgraded):
         if self._conversations or self.unfinished or self._closes or self.wire.held:
             self._pump()
             self._settle()
-        elif self.deadline > now.mono:
-            self._settle()
+        # Otherwise the deadline is early at most, which is a spurious timeout and harmless.
 
     def reply(self, number: int, answer: object, error: BaseException | None, now: Now) -> None:
         """The answer to `Perform(number, …)`, or the exception that performing it raised."""
@@ -243,9 +241,10 @@ class Connection(Upgraded):
         """Take events until none is left, output backs up, or the turn is over."""
         wire = self.wire
         wire.at(self.now.mono)
+        high_water = self.limits.high_water
         while self.state == "open":
             self._collect()
-            if self.backlog > self.limits.high_water:
+            if self.backlog > high_water:
                 break
             if self.budget <= 0:
                 self.unfinished = True
@@ -255,6 +254,9 @@ class Connection(Upgraded):
                 break
             self.budget -= 1
             self.handlers[type(event)](self, event)
+        if not self._conversations:
+            self._collect()
+            return
         for conversation in tuple(self._conversations.values()):
             if conversation.socket is not None:
                 self.read_items(conversation)

@@ -41,6 +41,7 @@ class Exchanges(Host):
     __slots__ = (
         "_conversations",
         "_drained",
+        "_grace_at",
         "_mark",
         "_next_id",
         "_out",
@@ -96,6 +97,7 @@ class Exchanges(Host):
         self._unsent = 0
         self._mark = now.mono
         self._drained = -1
+        self._grace_at = inf
 
     @property
     def backlog(self) -> int:
@@ -125,10 +127,9 @@ class Exchanges(Host):
 
     def _collect(self) -> None:
         """Take what the wire machine has written."""
-        out = self.wire.out
-        if out:
-            self._out += out
-            out.clear()
+        data = self.wire.written()
+        if data:
+            self._out.append(data)
 
     # ---- wire events ---------------------------------------------------------
 
@@ -154,7 +155,8 @@ class Exchanges(Host):
         except Exception as error:  # noqa: BLE001  a bug in a gate must not reach the host
             self._note_failure(conversation, error)
             routine = SERVER_ERROR
-        self.server.started(self.listener, exchange)
+        exchange.cells = self.server.metrics.route(exchange.label, self.listener.name)
+        exchange.cells.started()
         if exchange.refusal is not None:
             self._outputs.append(Note(exchange.refusal))
         if isinstance(routine, Response):
@@ -189,8 +191,7 @@ class Exchanges(Host):
         assert isinstance(body, bytes)
         rest = self.wire.respond(event.stream, event.response.status, fields, body, self.server.date(self))
         if rest:
-            self.wire.send(event.stream, rest)
-            self.wire.end(event.stream)
+            self.wire.send(event.stream, rest, True)
         record = AccessRecord(
             self.now.wall, 0.0, self.listener.name, self.peer, "", "unknown", event.response.status, "", "", 0
         )
@@ -308,15 +309,15 @@ class Exchanges(Host):
 
     def _answer(self, conversation: Conversation, response: Response) -> None:
         """Write a response: whole, or its head and then what its producer sends."""
-        response = conversation.exchange.dress(response)
+        fields = conversation.exchange.fields(response)
         body = response.body
         date = self.server.date(self)
         try:
             if isinstance(body, bytes):
-                rest = self.wire.respond(conversation.stream, response.status, response.fields, body, date)
+                rest = self.wire.respond(conversation.stream, response.status, fields, body, date)
                 conversation.sent = len(body)
             else:
-                self.wire.start(conversation.stream, response.status, response.fields, date)
+                self.wire.start(conversation.stream, response.status, fields, date)
                 rest = b""
         except UnsafeField as error:
             self._note_failure(conversation, error)
@@ -340,7 +341,9 @@ class Exchanges(Host):
         conversation.started = True
         conversation.status = status
         conversation.head_at = self.now.mono
-        self.server.answered(self.listener, conversation.exchange, status, self.now)
+        exchange = conversation.exchange
+        if exchange.cells is not None:
+            exchange.cells.answered(status, self.now.mono - exchange.request.arrived.mono)
 
     def write(self, conversation: Conversation, data: bytes) -> None:
         """Append to a streamed body or an upgraded stream, as far as the window allows."""
@@ -357,7 +360,10 @@ class Exchanges(Host):
                 return
             piece = conversation.pending if room >= len(conversation.pending) else conversation.pending[:room]
             conversation.pending = conversation.pending[len(piece) :]
-            self.wire.send(conversation.stream, piece)
+            last = conversation.ending and not conversation.pending
+            self.wire.send(conversation.stream, piece, last)
+            if last:
+                conversation.unended = False
         if conversation.ending:
             if conversation.unended:
                 self.wire.end(conversation.stream)
@@ -406,8 +412,9 @@ class Exchanges(Host):
             return
         exchange = conversation.exchange
         request = exchange.request
-        if not conversation.started:
-            self.server.dropped(self.listener, exchange)
+        if not conversation.started and exchange.cells is not None:
+            exchange.cells.dropped()
+        self.server.metrics.sent(self.listener.name, conversation.sent)
         head_at = conversation.head_at or self.now.mono
         self._note_access(
             AccessRecord(

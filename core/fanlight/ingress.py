@@ -33,8 +33,9 @@ class NoWire:
     eof = False
     over = False
 
-    def __init__(self) -> None:
-        self.out: list[bytes] = []
+    def written(self) -> bytes:
+        """Nothing is written."""
+        return b""
 
     def at(self, mono: float) -> None:
         """Nothing is counted."""

@@ -28,7 +28,7 @@ from .wire.heads import http_date
 
 if TYPE_CHECKING:
     from .app import App
-    from .http.pipeline import Exchange
+    from .exchanges import Exchanges
     from .http.static import Assets
     from .listeners import Listener
     from .moment import Entropy, Now
@@ -157,6 +157,9 @@ class Server:
 
     def handle_timeout(self, now: Now) -> list[Connection]:
         """Tell the time; returns the connections that were due, each to be drained by `poll`."""
+        late = now.mono - self._deadlines.next
+        if late >= 0:
+            self.metrics.lagged(late)
         due = self._deadlines.due(now.mono)
         for connection in due:
             connection.handle_timeout(now)
@@ -212,25 +215,12 @@ class Server:
         connection.peer = peer
         peers[peer] = peers.get(peer, 0) + 1
 
-    def started(self, state: ListenerState, exchange: Exchange) -> None:
-        """A request was matched."""
-        self.metrics.started(exchange.label, state.name)
-
-    def answered(self, state: ListenerState, exchange: Exchange, status: int, now: Now) -> None:
-        """Its response head is ready."""
-        seconds = now.mono - exchange.request.arrived.mono
-        self.metrics.answered(exchange.label, state.name, status, seconds)
-
-    def dropped(self, state: ListenerState, exchange: Exchange) -> None:
-        """The client left before the head."""
-        self.metrics.dropped(exchange.label, state.name)
-
     def malformed(self, state: ListenerState, status: int) -> None:
         """Something that is no request was refused."""
         self.metrics.started(MALFORMED, state.name)
         self.metrics.answered(MALFORMED, state.name, status, 0.0)
 
-    def date(self, connection: Connection) -> bytes:
+    def date(self, connection: Exchanges) -> bytes:
         """The Date of now, made once a second: a whole field for HTTP/1.1, a value for HTTP/2."""
         wall = int(connection.now.wall)
         if wall != self._date_at:

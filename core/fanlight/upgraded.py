@@ -27,7 +27,7 @@ class Upgraded(Exchanges):
         """Answer the handshake; the stream's bytes are frames from here on."""
         from .wire.ws import WebSocket  # wsproto is imported when the first one comes
 
-        fields = conversation.exchange.dress(Response(101, fields)).fields
+        fields = conversation.exchange.fields(Response(101, fields))
         conversation.socket = WebSocket(limit=limit, overhead=self.limits.message_overhead_bytes)
         self.wire.upgrade(conversation.stream, fields, self.server.date(self))
         conversation.unended = True

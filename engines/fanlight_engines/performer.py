@@ -17,6 +17,7 @@ from fanlight.auth.gates import Refusal
 from fanlight.moment import Now
 from fanlight.observe.records import AccessRecord, Failure, Trouble
 
+from .engines import engines_for
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -128,8 +129,6 @@ def _access_line(record: AccessRecord) -> str:
 
 def performer_for(server: Server) -> Performer:
     """The engines that this server's pages need.  Heavy libraries load at first use, not here."""
-    from .engines import engines_for
-
     server.notes_access = access_log.isEnabledFor(logging.INFO)
     for remark in server.app.remarks:
         log.log(logging.WARNING if remark.level == "warning" else logging.DEBUG, "%s: %s", remark.path, remark.text)

@@ -19,6 +19,7 @@ from .router import UNKNOWN, Place, decode_segments
 if TYPE_CHECKING:
     from ..asks import Routine
     from ..auth.groups import RouteGroup
+    from ..observe.metrics import RouteCells
 
 NOT_FOUND = empty(404)
 BAD_PATH = text(400, "bad request")
@@ -27,10 +28,11 @@ BAD_PATH = text(400, "bad request")
 class Exchange:
     """What the pipeline keeps of one exchange, for metrics, records and the answer's fields.
 
-    `label` is the path for metrics; `refusal` the record of a refused request.
+    `label` is the path for metrics, `cells` where they are counted; `refusal`
+    the record of a refused request.
     """
 
-    __slots__ = ("decision", "label", "place", "refusal", "request")
+    __slots__ = ("cells", "decision", "label", "place", "refusal", "request")
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -38,6 +40,7 @@ class Exchange:
         self.place: Place | None = None
         self.decision: Decision | None = None
         self.refusal: Refusal | None = None
+        self.cells: RouteCells | None = None
 
     def route(self) -> Routine[Response | None] | Response:
         """The handler's routine, ready to run, or the answer that needs none.
@@ -107,12 +110,9 @@ class Exchange:
         request.route = route
         return route.handler(request)
 
-    def dress(self, response: Response) -> Response:
-        """`response` with the fields of its group and those that every answer carries."""
+    def fields(self, response: Response) -> Fields:
+        """The fields of `response`, those of its group, and those that every answer carries."""
         decision = self.decision
-        cors: Fields = decision.fields if decision is not None else ()
-        credentialed = decision is not None and decision.credentialed
-        extra = common_fields(response, credentialed=credentialed)
-        if not cors and not extra:
-            return response
-        return Response(response.status, response.fields + cors + extra, response.body)
+        if decision is None:
+            return response.fields + common_fields(response, credentialed=False)
+        return response.fields + decision.fields + common_fields(response, credentialed=decision.credentialed)

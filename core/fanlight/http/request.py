@@ -15,10 +15,10 @@ from ..asks import Op
 from .response import Refused, text
 
 if TYPE_CHECKING:
-    from ..app import Route
     from ..auth.identity import Identity
     from ..moment import Now
     from ..server import ListenerState, Server
+    from .router import Route
 
 BODY_TOO_LARGE = text(413, "Failed to buffer the request body: length limit exceeded")
 

@@ -30,8 +30,7 @@ _WITHOUT_BODY = frozenset({204, 304})
 class H1Wire:
     """One HTTP/1.1 connection, server side.
 
-    Input: `receive`.  Events: `next_event` until None.  Output collects in
-    `out`, a list of bytes that the connection empties.
+    Input: `receive`.  Events: `next_event` until None.  Output: `written`.
     """
 
     protocol = "http/1.1"
@@ -44,6 +43,7 @@ class H1Wire:
         "_fresh",
         "_head",
         "_limits",
+        "_out",
         "_raw",
         "_reader",
         "_scanned",
@@ -52,12 +52,11 @@ class H1Wire:
         "_told",
         "closing",
         "eof",
-        "out",
         "over",
     )
 
     def __init__(self, reader: HeadReader, limits: Limits) -> None:
-        self.out: list[bytes] = []
+        self._out: list[bytes] = []
         self.over = False
         self.eof = False
         self._reader = reader
@@ -222,7 +221,7 @@ class H1Wire:
         if not self._asked:
             self._asked = True
             if self._head is not None and self._head.expects and not self._buffer and not self._told:
-                self.out.append(CONTINUE)
+                self._out.append(CONTINUE)
 
     @property
     def body_left(self) -> int | None:
@@ -251,7 +250,7 @@ class H1Wire:
         head = b"%b%b%b\r\n" % (prefix(status, fields), date, length)
         if body and status not in _WITHOUT_BODY and not (self._head and self._head.method == "HEAD"):
             head += body
-        self.out.append(head)
+        self._out.append(head)
         return b""
 
     def start(self, stream: int, status: int, fields: Fields, date: bytes) -> None:
@@ -263,19 +262,21 @@ class H1Wire:
         if self.closing or one_zero or self._unwanted():
             self.closing = True
             framing += b"connection: close\r\n"
-        self.out.append(b"%b%b%b\r\n" % (prefix(status, fields), date, framing))
+        self._out.append(b"%b%b%b\r\n" % (prefix(status, fields), date, framing))
         if self._head is not None and self._head.method == "HEAD":
             self._chunked = False
 
-    def send(self, stream: int, data: bytes) -> None:
-        """Write a piece of a streamed answer, or of an upgraded connection."""
+    def send(self, stream: int, data: bytes, last: bool) -> None:
+        """Write a piece of a streamed answer, or of an upgraded connection; `last` ends it."""
         if data:
-            self.out += (b"%x\r\n" % len(data), data, b"\r\n") if self._chunked else (data,)
+            self._out += (b"%x\r\n" % len(data), data, b"\r\n") if self._chunked else (data,)
+        if last:
+            self.end(stream)
 
     def end(self, stream: int) -> None:
         """End a streamed answer."""
         if self._chunked:
-            self.out.append(LAST_CHUNK)
+            self._out.append(LAST_CHUNK)
             self._chunked = False
 
     def upgrade(self, stream: int, fields: Fields, date: bytes) -> None:
@@ -283,7 +284,16 @@ class H1Wire:
         self._told = True
         self._raw = True
         self._fresh = bool(self._buffer) or self.eof
-        self.out.append(prefix(101, fields) + date + b"\r\n")
+        self._out.append(prefix(101, fields) + date + b"\r\n")
+
+    def written(self) -> bytes:
+        """Remove and return what was written."""
+        out = self._out
+        if not out:
+            return b""
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        return data
 
     def writable(self, stream: int) -> int:
         """Bytes that may be sent now: HTTP/1.1 has no window of its own."""

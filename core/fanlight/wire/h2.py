@@ -68,14 +68,14 @@ class H2Wire:
     """One HTTP/2 connection, server side, from the preface on.
 
     Input: `receive`, with the time told by `at`.  Events: `next_event` until
-    None.  Output collects in `out`.
+    None.  Output: `written`.
     """
 
     protocol = "h2"
     closing = False
 
     def __init__(self, reader: H2HeadReader, limits: Limits) -> None:
-        self.out: list[bytes] = []
+        self._out: list[bytes] = []
         self.over = False
         self.eof = False
         self._reader = reader
@@ -94,7 +94,6 @@ class H2Wire:
         )
         self._h2.initiate_connection()
         self._h2.increment_flow_control_window(_CONNECTION_WINDOW)
-        self._flush()
 
     # ---- input ---------------------------------------------------------------
 
@@ -140,7 +139,6 @@ class H2Wire:
         except (H2Error, ValueError, IndexError):
             # h2 has queued a GOAWAY with the exact code; some of its parsers leak bare errors.
             self._break()
-        self._flush()
         return True
 
     def _is_farewell(self, frame: bytes) -> bool:
@@ -163,7 +161,6 @@ class H2Wire:
         self._break()
 
     def _break(self) -> None:
-        self._flush()
         self.over = True
         self._events.append(Finished())
 
@@ -190,7 +187,7 @@ class H2Wire:
         stream = event.stream_id
         ended = event.stream_ended is not None
         try:
-            head = self._reader.read(event.headers, ended=ended)  # type: ignore[arg-type]
+            head = self._reader.read(event.headers, ended=ended)
         except StreamProtocolError:
             self._h2.reset_stream(stream, ErrorCodes.PROTOCOL_ERROR)
             return
@@ -235,7 +232,6 @@ class H2Wire:
             inbound.parts.clear()
             cost, inbound.cost = inbound.cost, 0
             self._acknowledge(cost, stream)
-            self._flush()
         return data, inbound.ended
 
     # ---- the answer ----------------------------------------------------------
@@ -269,17 +265,15 @@ class H2Wire:
         except (H2Error, KeyError):
             self._lost(stream)
         self._gate.answered()
-        self._flush()
 
-    def send(self, stream: int, data: bytes) -> None:
-        """Write `data`, at most `writable(stream)` bytes of it, in frames of the peer's size."""
+    def send(self, stream: int, data: bytes, last: bool) -> None:
+        """Write `data`, at most `writable(stream)` bytes of it, in frames of the peer's size; `last` ends it."""
         size = self._h2.max_outbound_frame_size
         try:
             for start in range(0, len(data), size):
-                self._h2.send_data(stream, data[start : start + size])
+                self._h2.send_data(stream, data[start : start + size], end_stream=last and start + size >= len(data))
         except (H2Error, KeyError):
             self._lost(stream)
-        self._flush()
 
     def end(self, stream: int) -> None:
         """End a stream's answer."""
@@ -287,7 +281,6 @@ class H2Wire:
             self._h2.end_stream(stream)
         except (H2Error, KeyError):
             self._lost(stream)
-        self._flush()
 
     def writable(self, stream: int) -> int:
         """Bytes that both windows allow now."""
@@ -311,14 +304,12 @@ class H2Wire:
                 self._reset(stream, ErrorCodes.NO_ERROR)
             if inbound.cost:
                 self._acknowledge(inbound.cost, stream)
-            self._flush()
         return not (self._goodbye and not self._inbound)
 
     def reset(self, stream: int) -> None:
         """Give one stream up: RST_STREAM with INTERNAL_ERROR."""
         if self._inbound.pop(stream, None) is not None:
             self._reset(stream, ErrorCodes.INTERNAL_ERROR)
-            self._flush()
 
     def _reset(self, stream: int, code: ErrorCodes) -> None:
         try:
@@ -342,14 +333,16 @@ class H2Wire:
             self._goodbye = True
             # Written past h2: its own close_connection forbids what finishes the streams in hand.
             farewell = GoAwayFrame(0, last_stream_id=self._h2.highest_inbound_stream_id, error_code=0)
-            self._flush()
-            self.out.append(farewell.serialize())
+            self._out += (self._h2.data_to_send(), farewell.serialize())
         return not self._inbound
 
-    def _flush(self) -> None:
+    def written(self) -> bytes:
+        """Remove and return what was written."""
         data = self._h2.data_to_send()
-        if data:
-            self.out.append(data)
+        if self._out:
+            data = b"".join((*self._out, data))
+            self._out.clear()
+        return data
 
 
 def _encoded(status: int, fields: Fields) -> tuple[tuple[bytes, bytes], ...]:
