@@ -1,0 +1,122 @@
+"""`/prof/heap` and `/prof/mode`: heap profiles and the switch for them.
+
+The pages check what was asked and turn refusals into texts; an engine traces,
+groups and encodes.  Nothing here ever looks at the heap.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..asks import Sleep
+from ..http.body import read_json, repeated, wrong_shape
+from ..http.query import bad_query, read_query
+from ..http.request import Request
+from ..http.response import Refused, Response, json, text
+from ..profiling.effects import CaptureHeap, HeapMode, HeapRefused, MarkHeap, ReadHeapMode, SwitchHeapMode
+from ..profiling.formats import FORMATS, Format
+
+MOST_SECONDS = 3600
+
+_REFUSALS = {
+    "unavailable": text(400, "This software was compiled without heap profiling support."),
+    "inactive": text(403, "heap profiling not activated"),
+    "owned": text(409, "heap profiling is owned by the application"),
+    "busy": text(503, "heap snapshot already running"),
+    "failed": text(500, "heap snapshot failed"),
+}
+_NO_SWITCH = text(403, "memory profiling is unavailable in this build")
+
+
+async def heap(request: Request) -> Response:
+    """`GET /prof/heap`: the live blocks by the stack that allocated them.
+
+    Query: `format` (see `formats`), `seconds` (1 to 3,600: the difference of
+    two snapshots that far apart).  No content disposition and no content
+    encoding: the pprof format is gzip by itself.
+    """
+    query = read_query(request, "format", "seconds")
+    chosen = _format(query.get("format", "pprof"))
+    if "seconds" in query:
+        return await _difference(chosen, _seconds(query["seconds"]))
+    return _profile(chosen, await CaptureHeap(chosen.name))
+
+
+async def mode(request: Request) -> Response:
+    """`GET /prof/mode`: what is being profiled."""
+    return _state(await ReadHeapMode())
+
+
+async def switch_mode(request: Request) -> Response:
+    """`POST /prof/mode`: switch heap profiling, or nothing, and tell the state that follows."""
+    wanted = _wanted(await read_json(request))
+    if wanted is None:
+        return _state(await ReadHeapMode())
+    answer = await SwitchHeapMode(wanted)
+    if isinstance(answer, HeapMode):
+        return _state(answer)
+    if answer.reason != "unavailable":
+        return _REFUSALS[answer.reason]
+    # What cannot be on is off already.
+    return _NO_SWITCH if wanted else _state(await ReadHeapMode())
+
+
+async def _difference(chosen: Format, seconds: int) -> Response:
+    mark = await MarkHeap()
+    if isinstance(mark, HeapRefused):
+        return _REFUSALS[mark.reason]
+    # No thread waits: the host's timer does, and a client that leaves ends it.
+    await Sleep(seconds)
+    return _profile(chosen, await CaptureHeap(chosen.name, mark))
+
+
+def _profile(chosen: Format, answer: bytes | HeapRefused) -> Response:
+    if isinstance(answer, HeapRefused):
+        return _REFUSALS[answer.reason]
+    return Response(200, (chosen.field,), answer)
+
+
+def _format(name: str) -> Format:
+    if name not in FORMATS:
+        raise Refused(text(400, f"unrecognized format: {name}"))
+    return FORMATS[name]
+
+
+def _seconds(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) <= 20):
+        raise Refused(bad_query("`seconds` must be a whole number"))
+    seconds = int(value)
+    if seconds == 0:
+        raise Refused(text(400, "`seconds` must be greater than zero"))
+    if seconds > MOST_SECONDS:
+        raise Refused(text(400, f"`seconds` must be at most {MOST_SECONDS}"))
+    return seconds
+
+
+def _wanted(body: Any) -> bool | None:
+    """What the body asks for: `memory_active`, null and absent alike mean "leave it"."""
+    if not isinstance(body, dict):
+        raise Refused(wrong_shape("expected an object"))
+    if "memory_active" in repeated(body):
+        raise Refused(wrong_shape("duplicate field `memory_active`"))
+    wanted = body.get("memory_active")
+    if wanted is None or isinstance(wanted, bool):
+        return wanted
+    raise Refused(wrong_shape("memory_active: expected a boolean"))
+
+
+def _state(mode: HeapMode) -> Response:
+    """The state as JSON; the order of the first three members is part of the contract."""
+    members = (
+        '"cpu_active":false',
+        f'"memory_available":{_bool(mode.available)}',
+        f'"memory_active":{_bool(mode.active)}',
+        f'"memory_backend":"{mode.backend}"',
+        f'"memory_frames":{mode.frames}',
+        f'"memory_traced_bytes":{mode.traced_bytes}',
+    )
+    return json(200, f"{{{','.join(members)}}}".encode())
+
+
+def _bool(flag: bool) -> str:
+    return "true" if flag else "false"

@@ -1,0 +1,158 @@
+"""From tracemalloc's raw traces to a `StackProfile`.
+
+Everything that can take long is a generator that returns its result and
+yields now and then: in a forked child it is simply run, inside the host each
+yield gives way to the other threads.  Sizes are collected in lists and added
+up afterwards, because numbers made while tracing is on are traced themselves.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import zlib
+from collections.abc import Callable, Generator
+from types import CodeType
+from typing import Any
+
+from attrs import frozen
+
+from fanlight import asks
+from fanlight.profiling.profile import Frame, Sample, StackProfile, ValueType
+
+from .functions import Line, name_lines
+
+Frames = tuple[Line, ...]
+"""A stack, leaf first."""
+
+Trace = tuple[int, int, Frames, int]
+"""Domain, size, stack (as much of it as is kept), and how deep it really was."""
+
+SLICE = 1000
+
+_CORE = os.path.dirname(asks.__file__)
+_HERE = os.path.dirname(__file__)
+HIDDEN = (
+    # What handles passwords and tokens.
+    os.path.join(_CORE, "auth", ""),
+    os.path.join(_HERE, "passwords"),
+    # The profiler itself.
+    os.path.join(_CORE, "profiling", ""),
+    *(os.path.join(_HERE, f"{name}.py") for name in ("profiles", "traces", "forked", "functions")),
+    os.path.join(os.path.dirname(os.__file__), "tracemalloc.py"),
+)
+"""Beginnings of file names.  Blocks that these allocate are left out, their frames cut out of other stacks."""
+
+
+@frozen
+class Heap:
+    """Live blocks by stack: `stacks` maps indices into `frames`, leaf first, to (blocks, bytes)."""
+
+    frames: Frames
+    stacks: dict[tuple[int, ...], tuple[int, int]]
+
+
+@frozen
+class Circumstances:
+    """What is to be known before the work begins: clocks, settings, the code that runs."""
+
+    wall_nanos: int
+    mono: float
+    program: str
+    comments: tuple[str, ...]
+    running: tuple[CodeType, ...] = ()
+
+
+def group(traces: list[Trace]) -> Generator[None, None, Heap]:
+    """Return the heap that `traces` show, and empty the list on the way.
+
+    The frames themselves are the key.  Their identity would do as well and be
+    hashed faster, but it is a new number each time, and so four times slower
+    while tracing is on.
+    """
+    groups: dict[Frames, list[int]] = {}
+    while traces:
+        for _, size, frames, _ in traces[-SLICE:]:
+            sizes = groups.get(frames)
+            if sizes is None:
+                groups[frames] = [size]
+            else:
+                sizes.append(size)
+        # Freed bit by bit: all at once would be one long stop.
+        del traces[-SLICE:]
+        yield
+    return (yield from _fold(groups))
+
+
+def _fold(groups: dict[Frames, list[int]]) -> Generator[None, None, Heap]:
+    """Leave out what is hidden and number the lines."""
+    numbers: dict[Line, int] = {}
+    hidden: dict[str, bool] = {}
+    stacks: dict[tuple[int, ...], tuple[int, int]] = {}
+    for count, (frames, sizes) in enumerate(groups.items()):
+        if count % SLICE == 0:
+            yield
+        for file, _ in frames:
+            if file not in hidden:
+                hidden[file] = file.startswith(HIDDEN)
+        if not hidden[frames[0][0]]:
+            stack = tuple([numbers.setdefault(line, len(numbers)) for line in frames if not hidden[line[0]]])
+            blocks, size = stacks.get(stack, (0, 0))
+            stacks[stack] = (blocks + len(sizes), size + sum(sizes))
+    return Heap(tuple(numbers), stacks)
+
+
+def pack(heap: Heap, mono: float) -> bytes:
+    """The heap as few bytes, to be unpacked by this very process."""
+    return zlib.compress(marshal.dumps((mono, heap.frames, heap.stacks)), 1)
+
+
+def unpack(data: bytes) -> tuple[float, Heap]:
+    """What `pack` packed: when, and the heap."""
+    mono, frames, stacks = marshal.loads(zlib.decompress(data))
+    return mono, Heap(frames, stacks)
+
+
+def subtract(later: Heap, earlier: Heap) -> Heap:
+    """What has changed; stacks without a change are left out."""
+    numbers = {line: number for number, line in enumerate(later.frames)}
+    place = [numbers.setdefault(line, len(numbers)) for line in earlier.frames]
+    stacks = dict(later.stacks)
+    for old, (old_blocks, old_size) in earlier.stacks.items():
+        stack = tuple([place[number] for number in old])
+        blocks, size = stacks.get(stack, (0, 0))
+        stacks[stack] = (blocks - old_blocks, size - old_size)
+    return Heap(tuple(numbers), {stack: change for stack, change in stacks.items() if change != (0, 0)})
+
+
+def profile(heap: Heap, at: Circumstances, since: float | None = None) -> Generator[None, None, StackProfile]:
+    """Return the profile of a heap, or of a difference whose first moment was `since`."""
+    names = yield from name_lines(dict.fromkeys(heap.frames), at.running)
+    return StackProfile(
+        types=(ValueType("inuse_objects", "count"), ValueType("inuse_space", "bytes")),
+        default_type="inuse_space",
+        period_type=ValueType("space", "bytes"),
+        period=1,
+        frames=[_frame(line, *names.get(line, ("", 0))) for line in heap.frames],
+        samples=[Sample(stack, change) for stack, change in heap.stacks.items()],
+        time_nanos=at.wall_nanos,
+        duration_nanos=0 if since is None else round((at.mono - since) * 1e9),
+        comments=at.comments,
+        program=at.program,
+    )
+
+
+def _frame(line: Line, name: str, first: int) -> Frame:
+    file, number = line
+    # A module's own code is gone once it ran, so what no function claims is taken for it.
+    return Frame(name or ("<module>" if number else "<unknown>"), file, number, first)
+
+
+def run(work: Generator[None, None, Any], give_way: Callable[[], None]) -> Any:
+    """Drive `work` to its end, with `give_way()` at each yield; the result is what it returns."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+        give_way()

@@ -1,0 +1,215 @@
+"""`/prof/heap` and `/prof/mode`: what is asked of the engine, and which text each refusal has."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fanlight.asks import Ask, Routine, Sleep
+from fanlight.http.request import Head, ReadBody, Request
+from fanlight.http.response import JSON, TEXT, Refused, Response
+from fanlight.limits import Limits
+from fanlight.moment import Now
+from fanlight.pages.prof import heap, mode, switch_mode
+from fanlight.profiling.effects import (
+    CaptureHeap,
+    HeapMark,
+    HeapMode,
+    HeapRefused,
+    MarkHeap,
+    ReadHeapMode,
+    Reason,
+    SwitchHeapMode,
+)
+
+OFF = HeapMode(available=True, active=False, backend="tracemalloc", frames=16, traced_bytes=0)
+ON = HeapMode(available=True, active=True, backend="tracemalloc", frames=25, traced_bytes=1234)
+NONE = HeapMode(available=False, active=False, backend="none", frames=0, traced_bytes=0)
+
+TOLD_OFF = (
+    b'{"cpu_active":false,"memory_available":true,"memory_active":false,'
+    b'"memory_backend":"tracemalloc","memory_frames":16,"memory_traced_bytes":0}'
+)
+TOLD_ON = (
+    b'{"cpu_active":false,"memory_available":true,"memory_active":true,'
+    b'"memory_backend":"tracemalloc","memory_frames":25,"memory_traced_bytes":1234}'
+)
+TOLD_NONE = (
+    b'{"cpu_active":false,"memory_available":false,"memory_active":false,'
+    b'"memory_backend":"none","memory_frames":0,"memory_traced_bytes":0}'
+)
+
+
+def request(method: str, target: str) -> Request:
+    fields = (("content-type", "application/json"),) if method == "POST" else ()
+    head = Head(method, target, fields, version="1.1", authority="localhost")
+    server: Any = SimpleNamespace(limits=Limits())
+    return Request(
+        head, stream=1, arrived=Now(0.0, 0.0), peer="", secure=False, listener=cast(Any, None), server=server
+    )
+
+
+def drive(routine: Routine[Response], *answers: object) -> tuple[Response, list[Ask[Any]]]:
+    """Run the handler with these answers; its response and all that it asked."""
+    asked: list[Ask[Any]] = []
+    left = list(answers)
+    answer: object = None
+    try:
+        while True:
+            asked.append(routine.send(answer))
+            answer = left.pop(0)
+    except StopIteration as end:
+        response = end.value
+    except Refused as refused:
+        response = refused.response
+    assert left == []
+    return response, asked
+
+
+def refusal(response: Response) -> tuple[int, bytes]:
+    assert response.fields == (TEXT,)
+    assert isinstance(response.body, bytes)
+    return response.status, response.body
+
+
+def test_heap_is_what_the_engine_encoded() -> None:
+    response, asked = drive(heap(request("GET", "/prof/heap?debug=0&gc=1")), b"profile")
+    assert asked == [CaptureHeap("pprof")]
+    assert response == Response(200, (("content-type", "application/octet-stream"),), b"profile")
+
+
+REFUSALS: list[tuple[Reason, int, bytes]] = [
+    ("unavailable", 400, b"This software was compiled without heap profiling support."),
+    ("inactive", 403, b"heap profiling not activated"),
+    ("busy", 503, b"heap snapshot already running"),
+    ("failed", 500, b"heap snapshot failed"),
+]
+
+
+@pytest.mark.parametrize(("reason", "status", "body"), REFUSALS)
+def test_heap_refusals(reason: Reason, status: int, body: bytes) -> None:
+    response, _ = drive(heap(request("GET", "/prof/heap")), HeapRefused(reason))
+    assert refusal(response) == (status, body)
+    response, _ = drive(heap(request("GET", "/prof/heap?seconds=1")), HeapRefused(reason))
+    assert refusal(response) == (status, body)
+    response, _ = drive(heap(request("GET", "/prof/heap?seconds=1")), HeapMark(b""), None, HeapRefused(reason))
+    assert refusal(response) == (status, body)
+
+
+@pytest.mark.parametrize("seconds", [1, 30, 3600])
+def test_seconds_ask_for_the_difference_of_two_snapshots(seconds: int) -> None:
+    mark = HeapMark(b"then")
+    response, asked = drive(heap(request("GET", f"/prof/heap?seconds={seconds}")), mark, None, b"change")
+    assert (response.status, response.body) == (200, b"change")
+    assert asked[0] == MarkHeap()
+    assert asked[1] == Sleep(seconds)
+    assert asked[2] == CaptureHeap("pprof", mark)
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        ("seconds=0", b"`seconds` must be greater than zero"),
+        ("seconds=00", b"`seconds` must be greater than zero"),
+        ("seconds=3601", b"`seconds` must be at most 3600"),
+        ("seconds=99999999999999999999", b"`seconds` must be at most 3600"),
+        ("seconds=", b"Failed to deserialize query string: `seconds` must be a whole number"),
+        ("seconds=-1", b"Failed to deserialize query string: `seconds` must be a whole number"),
+        ("seconds=1.5", b"Failed to deserialize query string: `seconds` must be a whole number"),
+        ("seconds=%D9%A1", b"Failed to deserialize query string: `seconds` must be a whole number"),
+        ("seconds=%C2%B2", b"Failed to deserialize query string: `seconds` must be a whole number"),
+        ("seconds=" + "1" * 5000, b"Failed to deserialize query string: `seconds` must be a whole number"),
+        ("seconds=1&seconds=1", b"Failed to deserialize query string: duplicate field `seconds`"),
+        ("format=%", b"Failed to deserialize query string: invalid percent-encoding"),
+        ("format=nope", b"unrecognized format: nope"),
+        ("format=", b"unrecognized format: "),
+        ("format=nope&seconds=0", b"unrecognized format: nope"),
+    ],
+)
+def test_bad_queries_ask_nothing(query: str, body: bytes) -> None:
+    response, asked = drive(heap(request("GET", f"/prof/heap?{query}")))
+    assert refusal(response) == (400, body)
+    assert asked == []
+
+
+@pytest.mark.parametrize(("state", "told"), [(OFF, TOLD_OFF), (ON, TOLD_ON), (NONE, TOLD_NONE)])
+def test_mode_tells_the_state(state: HeapMode, told: bytes) -> None:
+    response, asked = drive(mode(request("GET", "/prof/mode")), state)
+    assert asked == [ReadHeapMode()]
+    assert response == Response(200, (JSON,), told)
+
+
+@pytest.mark.parametrize(
+    ("body", "active", "state", "told"),
+    [
+        (b'{"memory_active":true}', True, ON, TOLD_ON),
+        (b' {"memory_active" : false, "other": 1, "other": 2}', False, OFF, TOLD_OFF),
+    ],
+)
+def test_switching_tells_the_state_that_follows(body: bytes, active: bool, state: HeapMode, told: bytes) -> None:
+    response, asked = drive(switch_mode(request("POST", "/prof/mode")), body, state)
+    assert isinstance(asked[0], ReadBody)
+    assert asked[1:] == [SwitchHeapMode(active)]
+    assert response == Response(200, (JSON,), told)
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"memory_active":null}', b'{"cpu_active":true}'])
+def test_nothing_wanted_changes_nothing(body: bytes) -> None:
+    response, asked = drive(switch_mode(request("POST", "/prof/mode")), body, ON)
+    assert asked[1:] == [ReadHeapMode()]
+    assert response.body == TOLD_ON
+
+
+def test_what_the_application_began_is_not_ended() -> None:
+    answers = (b'{"memory_active":false}', HeapRefused("owned"))
+    response, _ = drive(switch_mode(request("POST", "/prof/mode")), *answers)
+    assert refusal(response) == (409, b"heap profiling is owned by the application")
+
+
+def test_without_a_tracer_on_is_refused_and_off_is_the_state() -> None:
+    answers = (b'{"memory_active":true}', HeapRefused("unavailable"))
+    response, _ = drive(switch_mode(request("POST", "/prof/mode")), *answers)
+    assert refusal(response) == (403, b"memory profiling is unavailable in this build")
+    response, asked = drive(
+        switch_mode(request("POST", "/prof/mode")), b'{"memory_active":false}', HeapRefused("unavailable"), NONE
+    )
+    assert asked[2:] == [ReadHeapMode()]
+    assert response == Response(200, (JSON,), TOLD_NONE)
+
+
+SHAPE = b"Failed to deserialize the JSON body into the target type: "
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        (b"[]", 422, SHAPE + b"expected an object"),
+        (b"true", 422, SHAPE + b"expected an object"),
+        (b"null", 422, SHAPE + b"expected an object"),
+        (b'{"memory_active":1}', 422, SHAPE + b"memory_active: expected a boolean"),
+        (b'{"memory_active":"true"}', 422, SHAPE + b"memory_active: expected a boolean"),
+        (b'{"memory_active":true,"memory_active":true}', 422, SHAPE + b"duplicate field `memory_active`"),
+        (b"", 400, b"Failed to parse the request body as JSON: EOF while parsing a value at line 1 column 0"),
+    ],
+)
+def test_bad_bodies_ask_no_engine(body: bytes, status: int, text: bytes) -> None:
+    response, asked = drive(switch_mode(request("POST", "/prof/mode")), body)
+    assert refusal(response) == (status, text)
+    assert len(asked) == 1
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=255, exclude_characters="#"), max_size=30))
+def test_any_query_is_answered_or_refused(query: str) -> None:
+    routine = heap(request("GET", f"/prof/heap?{query}"))
+    status = 0
+    try:
+        routine.send(None)
+        routine.close()
+    except Refused as refused:
+        status = refused.response.status
+    assert status in {0, 400}
