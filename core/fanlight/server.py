@@ -196,6 +196,7 @@ class Server:
         """A connection is finished."""
         if connection in self.connections:
             self.connections.discard(connection)
+            self._deadlines.drop(connection)
             state = connection.listener
             state.open -= 1
             left = state.peers.get(connection.peer, 1) - 1
