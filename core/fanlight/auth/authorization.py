@@ -76,8 +76,8 @@ def decode(value: str | None) -> Credentials:
 def _basic(encoded: str) -> Credentials:
     """Base64 of `user:password` in UTF-8; the password may hold colons and be empty."""
     try:
-        raw = a2b_base64(encoded, strict_mode=True)
-        # Strict mode lets non-zero trailing bits pass: only the canonical spelling encodes back to itself.
+        raw = a2b_base64(encoded)
+        # The codec is lax; only the one canonical spelling encodes back to itself.
         if b2a_base64(raw, newline=False) != encoded.encode("ascii"):
             return Unusable.MALFORMED
         user, colon, password = raw.decode("utf-8").partition(":")

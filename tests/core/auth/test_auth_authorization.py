@@ -38,6 +38,8 @@ def basic(text: str | bytes) -> str:
         ("Bearer   ", MALFORMED),
         ("BasicYWRhOnB3", MALFORMED),
         ("Basic\tYWRhOnB3", MALFORMED),
+        ("Basic \tYWRhOnB3", MALFORMED),
+        ("Bearer \tabc", MALFORMED),
         (" Basic YWRhOnB3", MALFORMED),
         (basic("no colon"), MALFORMED),
         (basic(b"ada:\xff"), MALFORMED),

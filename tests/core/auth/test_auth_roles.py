@@ -124,3 +124,7 @@ def test_another_dialect() -> None:
     assert not role_allowed("root", "Normal", dialect)
     assert role_allowed("mz_system", "Normal", dialect)
     assert not role_allowed("sys_x", "NormalAndInternal", dialect)
+    # Only ASCII letters have a case: the Kelvin sign is not a k, although it becomes one.
+    kings = Dialect(reserved_any_case=("kings",))
+    assert is_reserved("KingS", kings)
+    assert not is_reserved("\u212aings", kings)
