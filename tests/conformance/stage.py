@@ -7,17 +7,19 @@ makes a `Stage` of it.  `Talk` is the client's side, the same for all of them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from attrs import Factory, define, evolve, field, frozen
 
 from fanlight.app import App
+from fanlight.observe.records import Failure
 
 from ..clients.blocking import PATIENCE, HttpConnection
 from ..clients.messages import Answer, Outgoing
 from ..clients.wires import Wire
-from .model import Json
+from .model import Json, Mismatch
 
 GROUPS = ("base", "webhook", "internal", "metrics", "profiling", "mcp_agent", "mcp_developer", "console_config")
 
@@ -157,6 +159,26 @@ class Talk:
         """Close every connection."""
         for http in self.opened:
             http.wire.close()
+
+
+@contextmanager
+def staged(target: Target, world: World, version: str) -> Iterator[tuple[Stage, Talk]]:
+    """A server for one case and its clients, gone afterwards.
+
+    A `Mismatch` is told what the server itself noted as a bug meanwhile.
+    """
+    stage = target.start(world)
+    talk = Talk(stage, version)
+    try:
+        yield stage, talk
+    except Mismatch as mismatch:
+        bugs = {repr(note.error.__cause__ or note.error) for note in stage.notes if isinstance(note, Failure)}
+        if bugs:
+            raise Mismatch(f"{mismatch.reason}; the server noted {', '.join(sorted(bugs))}", mismatch.step) from None
+        raise
+    finally:
+        talk.close()
+        stage.stop()
 
 
 def retried(attempt: Callable[[], Exception | None], stage: Stage, seconds: float, every: float = 0.02) -> None:

@@ -7,14 +7,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import evolve
-
 from ..clients import websocket as ws
 from ..clients.messages import Answer, Outgoing
 from . import units
 from .model import Case, Json, Mismatch, Skipped, require, short
 from .reach import built, unbuilt_page
-from .stage import Listening, Stage, Talk, Target, World
+from .stage import Listening, Stage, Talk, Target, World, staged
 
 _LISTENER = {
     "tls",
@@ -229,10 +227,5 @@ def play(case: Case, version: str, target: Target) -> None:
     world = world_of(case)
     if case.data["case"] in ("flow", "concurrent"):
         raise Skipped(f"not built yet: {case.data['case']} cases of kind None")
-    stage = target.start(evolve(world))
-    talk = Talk(stage, version)
-    try:
+    with staged(target, world, version) as (stage, talk):
         (_http if case.data["case"] == "http" else _socket)(case, stage, talk)
-    finally:
-        talk.close()
-        stage.stop()

@@ -11,7 +11,7 @@ from . import prom
 from .match_mcp import ABSENT, match
 from .model import Case, Json, Mismatch, Skipped, agree, require, short
 from .reach import built
-from .stage import Listening, Talk, Target, World
+from .stage import Talk, Target, World, staged
 
 _META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
 _ACCEPT = "application/json, text/event-stream"
@@ -120,9 +120,7 @@ def _totals(talk: Talk, deltas: list[Mapping[str, Json]]) -> list[float]:
 
 def play(case: Case, version: str, target: Target) -> None:
     """Play `case` over `version`; raises `Mismatch` with the step, or `Skipped`."""
-    stage = target.start(World(listeners=(Listening(),)))
-    talk = Talk(stage, version)
-    try:
+    with staged(target, World(), version) as (stage, talk):
         if not built(stage.app, "/api/mcp/agent"):
             raise Skipped("not built yet: MCP")
         deltas = case.data.get("metrics_delta", [])
@@ -133,10 +131,5 @@ def play(case: Case, version: str, target: Target) -> None:
             except Mismatch as mismatch:
                 raise Mismatch(mismatch.reason, f"step {index + 1}") from None
         for wanted, earlier, later in zip(deltas, before, _totals(talk, deltas), strict=True):
-            grown = later - earlier
-            require(
-                grown == wanted["delta"], f"{wanted['name']} grew by {grown}, expected {wanted['delta']}", "metrics"
-            )
-    finally:
-        talk.close()
-        stage.stop()
+            grown, expected = later - earlier, wanted["delta"]
+            require(grown == expected, f"{wanted['name']} grew by {grown}, expected {expected}", "metrics")

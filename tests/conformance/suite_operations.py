@@ -16,7 +16,7 @@ from . import controls
 from .match_operations import match
 from .model import Case, Json, Mismatch, Skipped, agree, require
 from .reach import unbuilt_page
-from .stage import GROUPS, Listening, Stage, Started, Talk, Target, World, retried
+from .stage import GROUPS, Listening, Stage, Started, Talk, Target, World, retried, staged
 
 _NOT_BUILT = {
     "webhooks": "webhooks",
@@ -229,13 +229,22 @@ def _requests(step: Mapping[str, Json]) -> list[Mapping[str, Json]]:
     return [step] if "path" in step else []
 
 
+def _links(request: Mapping[str, Json]) -> list[str]:
+    """Pages that the answer has to link to."""
+    body = request.get("expect", {}).get("body", {})
+    texts = body.get("text", {}).get("contains_all", [])
+    return [text for text in texts if text.startswith("/")]
+
+
 def _refuse_unbuilt(case: Case, world: World, stage: Stage) -> None:
     enabled = {listener.name: set(listener.routes) for listener in world.listeners}
     for step in case.data["steps"]:
         for request in _requests(step):
-            page = unbuilt_page(stage.app, request["path"], enabled[request.get("listener", "main")])
-            if page:
-                raise Skipped(f"not built yet: {page}")
+            groups = enabled[request.get("listener", "main")]
+            for path in (request["path"], *_links(request)):
+                page = unbuilt_page(stage.app, path, groups)
+                if page:
+                    raise Skipped(f"not built yet: {page}")
         if step["op"] == "control":
             controls.refuse_unbuilt(step)
 
@@ -246,9 +255,7 @@ def play(case: Case, version: str, target: Target) -> None:
         if need in ("br", "zstd"):
             raise Skipped(f"needs {need}, which this runner cannot compress with")
     world = world_of(case)
-    stage = target.start(world)
-    talk = Talk(stage, version)
-    try:
+    with staged(target, world, version) as (stage, talk):
         _refuse_unbuilt(case, world, stage)
         performance = _Play(stage, talk, case, world)
         for index, step in enumerate(case.data["steps"]):
@@ -256,6 +263,3 @@ def play(case: Case, version: str, target: Target) -> None:
                 performance.step(step)
             except Mismatch as mismatch:
                 raise Mismatch(mismatch.reason, f"step {index + 1} ({step['op']})") from None
-    finally:
-        talk.close()
-        stage.stop()

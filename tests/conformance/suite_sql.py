@@ -12,7 +12,7 @@ from . import sql_socket
 from .match_sql import match
 from .model import Case, Json, Mismatch, Skipped, agree, require, short
 from .reach import built
-from .stage import Listening, Stage, Talk, Target, World, retried
+from .stage import Listening, Stage, Talk, Target, World, retried, staged
 
 PATH = "/api/sql"
 CREDENTIALS = ("ada", "lovelace-1843")
@@ -144,13 +144,8 @@ def world_of(case: Case) -> World:
 def play(case: Case, version: str, target: Target, engine: str = "duckdb") -> None:
     """Play `case`; raises `Mismatch` with the step, or `Skipped`."""
     check_requirements(case, engine)
-    stage = target.start(world_of(case))
-    talk = Talk(stage, version)
-    try:
+    with staged(target, world_of(case), version) as (stage, talk):
         _play(case, stage, talk)
-    finally:
-        talk.close()
-        stage.stop()
 
 
 def _play(case: Case, stage: Stage, talk: Talk) -> None:

@@ -40,6 +40,8 @@ def application(world: World, *, any_port: bool) -> App:
         settings=settings,
         sql_writers="everybody",
     )
+    if world.result_limit is not None:
+        app.sql_result_bytes = world.result_limit  # type: ignore[attr-defined]
     if world.engine == "pending":
         app.readiness.set("engine", False)
     elif world.engine == "failed":
