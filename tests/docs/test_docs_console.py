@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.process import ask, started
+from tests.cli.process import ask, rows, started
 from tests.docs.markdown import PAGES, Sample, samples
 
 PRINTED = "127.0.0.1:6876"
