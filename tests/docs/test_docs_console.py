@@ -49,6 +49,14 @@ def pattern(expected: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(part) for part in expected.rstrip("\n").split("…")), re.DOTALL)
 
 
+STATEMENTS = [sample for sample in samples("sql") if sample.page.name == "sql.md"]
+
+
+@pytest.mark.parametrize("sample", STATEMENTS, ids=str)
+def test_the_statements_shown_find_something(sample: Sample, demo: str) -> None:
+    assert rows(demo, sample.text) != []
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(s.page == page for s in samples("console"))], ids=lambda page: page.name
 )
