@@ -1,0 +1,107 @@
+"""One request on a session: its texts are read, checked as a whole, and run group by group.
+
+What is checked before anything runs, and what an error stops, differs between
+the two forms; that difference is all there is here.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from .effects import CheckSyntax, ReadScript
+from .errors import SqlError, Unreadable, batch_too_large
+from .grammar import read_script
+from .request import Simple, SqlRequest
+from .session import Session
+from .sink import Sink
+from .statements import Prepare, Statement, prohibited
+
+TEXT_LIMIT = 1_000_000
+"""Bytes of one query string."""
+
+# Reading a text costs about half a microsecond a byte: longer ones are a worker's.
+_INLINE = 2048
+
+Script = tuple[Statement, ...]
+
+
+async def run_request(session: Session, request: SqlRequest, sink: Sink, *, streams: bool = False) -> str | None:
+    """Run a request; its results, errors included, go to `sink`.
+
+    Returns None, or why the request as a whole was refused; then nothing ran.
+    `streams` says whether the transport carries SUBSCRIBE.
+    """
+    if isinstance(request, Simple):
+        await _simple(session, request.query, sink, streams=streams)
+        return None
+    scripts = [await _single(session, each.query) for each in request.queries]
+    for each, script in zip(request.queries, scripts, strict=True):
+        if not isinstance(script, SqlError) and len(script) != 1:
+            return f'each query must contain exactly 1 statement, but "{each.query}" contains {len(script)}'
+    for each, script in zip(request.queries, scripts, strict=True):
+        refused = script if isinstance(script, SqlError) else prohibited(script[0], streams=streams)
+        if refused is not None:
+            await sink.failed(refused, session.take_notices())
+            return None
+        if not isinstance(script, SqlError) and not await session.run_group([(script[0], each.params)], sink):
+            return None
+    return None
+
+
+async def _simple(session: Session, text: str, sink: Sink, *, streams: bool) -> None:
+    script = await _read(text)
+    if not isinstance(script, SqlError) and len(script) > 1:
+        script = await _checked(session, script)
+    refused = script if isinstance(script, SqlError) else _first_prohibited(script, streams=streams)
+    if refused is not None:
+        await sink.failed(refused, session.take_notices())
+    elif not isinstance(script, SqlError):
+        await session.run_group([(statement, ()) for statement in script], sink)
+
+
+async def _single(session: Session, text: str) -> Script | SqlError:
+    """One text of the extended form; one that holds several is read to its end, to tell them from bad syntax."""
+    script = await _read(text)
+    if isinstance(script, SqlError) or len(script) == 1:
+        return script
+    return await _checked(session, script)
+
+
+async def _read(text: str) -> Script | SqlError:
+    if len(text) > TEXT_LIMIT // 4 and len(text.encode()) > TEXT_LIMIT:
+        return batch_too_large(TEXT_LIMIT)
+    if len(text) > _INLINE:
+        return await ReadScript(text)
+    try:
+        return read_script(text)
+    except Unreadable as refusal:
+        return refusal.error
+
+
+async def _checked(session: Session, script: Script) -> Script | SqlError:
+    """The script, or the first syntax error that the engine finds in it."""
+    bodies = [_body(statement) for statement in script]
+    texts = tuple(body.text for body in bodies if body is not None)
+    found = iter(await CheckSyntax(session.handle, texts) if texts else ())
+    for body in bodies:
+        error = next(found) if body is not None else None
+        if error is not None and body is not None:
+            offset = body.offset
+            known = error.position is not None and offset is not None
+            return evolve(error, position=(error.position or 0) + (offset or 0) if known else None)
+    return script
+
+
+def _body(statement: Statement) -> Statement | None:
+    """What the engine will have to read of a statement, if anything."""
+    if isinstance(statement.action, Prepare):
+        statement = statement.action.body
+    return statement if statement.engine else None
+
+
+def _first_prohibited(script: Script, *, streams: bool) -> SqlError | None:
+    for statement in script:
+        refused = prohibited(statement, streams=streams)
+        if refused is not None:
+            return refused
+    return None

@@ -1,0 +1,352 @@
+"""The session layer's own grammar: text in, `statements` out.
+
+Transaction control, variables and prepared statements are read here, so that no
+engine needs to know them and none sees another's dialect.  What begins with any
+other word is left to the engine unread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .errors import Unreadable, not_supported, syntax_error
+from .lexer import Token, name_of, split, string_value, words
+from .statements import (
+    Action,
+    Begin,
+    Commit,
+    Deallocate,
+    Discard,
+    Execute,
+    Prepare,
+    Prohibited,
+    Reset,
+    Rollback,
+    Run,
+    Set,
+    SetTransaction,
+    Show,
+    Statement,
+    Subscribe,
+)
+
+
+def read_script(text: str) -> tuple[Statement, ...]:
+    """The statements of `text`, in order.  Raises `Unreadable` with 42601 or 0A000.
+
+    Costs about half a microsecond a byte, so long texts are read by a worker
+    (`effects.ReadScript`).
+    """
+    statements: list[Statement] = []
+    behind, offset = 0, 0
+    for span in split(text):
+        offset += len(text[behind : span.start].encode(errors="replace"))
+        behind = span.start
+        statements.append(read_statement(text[span.start : span.end], span.first, offset))
+    return tuple(statements)
+
+
+def read_statement(text: str, first: str, offset: int | None = None) -> Statement:
+    """One statement whose first word is `first`; raises `Unreadable`."""
+    reader = _READERS.get(first)
+    action: Action = Run(first) if reader is None else reader(_Words(text))
+    return Statement(text, action, offset)
+
+
+class _Words:
+    """A cursor over the meaningful tokens of a statement, behind its first word."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = words(text)
+        self.at = 1
+
+    def __bool__(self) -> bool:
+        return self.at < len(self.tokens)
+
+    def next(self) -> Token:
+        """Take the next token; a syntax error at the end."""
+        if not self:
+            raise Unreadable(syntax_error(""))
+        self.at += 1
+        return self.tokens[self.at - 1]
+
+    def peek(self, ahead: int = 0) -> str:
+        """The next token as a keyword in upper case, or as it is written; "" at the end."""
+        index = self.at + ahead
+        if index >= len(self.tokens):
+            return ""
+        return self.tokens[index].upper or self.tokens[index].text
+
+    def take(self, *keywords: str) -> bool:
+        """Take the next tokens if they are these keywords."""
+        if all(self.peek(index) == keyword for index, keyword in enumerate(keywords)):
+            self.at += len(keywords)
+            return True
+        return False
+
+    def name(self) -> str:
+        """Take a name."""
+        token = self.next()
+        name = name_of(token)
+        if name is None:
+            raise Unreadable(syntax_error(token.text))
+        return name
+
+    def end(self) -> None:
+        """A syntax error unless nothing is left."""
+        if self:
+            raise Unreadable(syntax_error(self.next().text))
+
+    def rest(self) -> str:
+        """The text of everything that is left."""
+        return self.text[self.tokens[self.at].start :] if self else ""
+
+
+# --- Transactions. ---
+
+
+def _begin(source: _Words) -> Action:
+    if not source.take("WORK"):
+        source.take("TRANSACTION")
+    return Begin(_modes(source))
+
+
+def _start(source: _Words) -> Action:
+    if not source.take("TRANSACTION"):
+        raise Unreadable(syntax_error(source.peek()))
+    return Begin(_modes(source))
+
+
+_LEVELS = (("READ", "UNCOMMITTED"), ("READ", "COMMITTED"), ("REPEATABLE", "READ"), ("SERIALIZABLE",))
+
+
+def _modes(source: _Words) -> bool | None:
+    """Transaction modes; every isolation level is given the engine's snapshots, which keep what it promises."""
+    read_only: bool | None = None
+    while source:
+        if source.take("READ", "ONLY"):
+            read_only = True
+        elif source.take("READ", "WRITE"):
+            read_only = False
+        elif not (source.take("ISOLATION", "LEVEL") and any(source.take(*level) for level in _LEVELS)):
+            raise Unreadable(syntax_error(source.peek()))
+        if source and not source.take(","):
+            continue
+    return read_only
+
+
+def _ending(source: _Words) -> None:
+    if not source.take("WORK"):
+        source.take("TRANSACTION")
+    if source.take("AND", "CHAIN"):
+        raise Unreadable(not_supported("AND CHAIN"))
+    source.take("AND", "NO", "CHAIN")
+    source.end()
+
+
+def _commit(source: _Words) -> Action:
+    if source.take("PREPARED"):
+        raise Unreadable(not_supported("COMMIT PREPARED"))
+    _ending(source)
+    return Commit()
+
+
+def _rollback(source: _Words) -> Action:
+    if source.peek() in ("TO", "PREPARED") or source.peek(1) == "TO":
+        raise Unreadable(not_supported("ROLLBACK " + source.peek()))
+    _ending(source)
+    return Rollback()
+
+
+def _savepoint(source: _Words) -> Action:
+    raise Unreadable(not_supported("SAVEPOINT"))
+
+
+# --- Variables. ---
+
+
+def _set(source: _Words) -> Action:
+    if source.peek() in ("VARIABLE", "GLOBAL") and source.peek(1) not in ("=", "TO"):
+        return Run("SET")  # dialects of an engine: its own gate refuses them
+    local = source.take("LOCAL")
+    if not local and source.peek() == "SESSION" and source.peek(1) not in ("=", "TO"):
+        source.next()
+    if source.take("TIME", "ZONE"):
+        zone = None if source.take("LOCAL") else _value(source)
+        return Set("timezone", zone, local)
+    if source.take("NAMES"):
+        return Set("client_encoding", _value(source), local)
+    if source.take("TRANSACTION"):
+        return SetTransaction(_modes(source))
+    if source.peek() in ("CHARACTERISTICS", "ROLE", "AUTHORIZATION"):
+        raise Unreadable(not_supported(f"SET {source.peek()}"))
+    if source.peek() == "SCHEMA" and source.peek(1) not in ("=", "TO"):
+        source.next()
+        return Set("search_path", _value(source), local)
+    name = _variable(source)
+    if not (source.take("=") or source.take("TO")):
+        raise Unreadable(syntax_error(source.peek()))
+    return Set(name, _value(source), local)
+
+
+def _variable(source: _Words) -> str:
+    name = source.name()
+    while source.take("."):
+        name += "." + source.name()
+    return name
+
+
+def _value(source: _Words) -> str | None:
+    """A value or a list of them, as one string; None for DEFAULT."""
+    if source.take("DEFAULT"):
+        source.end()
+        return None
+    values = [_single(source)]
+    while source.take(","):
+        values.append(_single(source))
+    source.end()
+    return ", ".join(values)
+
+
+def _single(source: _Words) -> str:
+    sign = "-" if source.take("-") else ""
+    if not sign:
+        source.take("+")
+    token = source.next()
+    if token.kind == "number":
+        return sign + token.text
+    if token.kind == "string" and not sign:
+        return string_value(token.text)
+    name = None if sign else name_of(token)
+    if name is None:
+        raise Unreadable(syntax_error(token.text))
+    return name
+
+
+def _reset(source: _Words) -> Action:
+    if source.take("ALL"):
+        source.end()
+        return Reset(None)
+    name = "timezone" if source.take("TIME", "ZONE") else _variable(source)
+    source.end()
+    return Reset(name)
+
+
+# SHOW of these lists objects, and an engine knows how.
+_LISTINGS = frozenset({"TABLES", "SCHEMAS", "DATABASES", "COLUMNS", "VIEWS", "INDEXES"})
+
+
+def _show(source: _Words) -> Action:
+    if source.peek() in _LISTINGS or (source.peek() == "ALL" and source.peek(1) == "TABLES"):
+        return Run("SHOW")
+    if source.take("ALL"):
+        source.end()
+        return Show(None)
+    if source.take("TIME", "ZONE"):
+        name = "timezone"
+    elif source.take("TRANSACTION", "ISOLATION", "LEVEL"):
+        name = "transaction_isolation"
+    else:
+        name = _variable(source)
+    source.end()
+    return Show(name)
+
+
+def _discard(source: _Words) -> Action:
+    what = source.next()
+    source.end()
+    if what.upper not in ("ALL", "TEMP", "TEMPORARY", "PLANS", "SEQUENCES"):
+        raise Unreadable(syntax_error(what.text))
+    return Discard(what.upper.removesuffix("ORARY"))
+
+
+# --- Prepared statements. ---
+
+
+def _prepare(source: _Words) -> Action:
+    name = source.name()
+    types = _listed(source) if source.peek() == "(" else ()
+    if not source.take("AS"):
+        raise Unreadable(syntax_error(source.peek()))
+    if not source:
+        raise Unreadable(syntax_error(""))
+    first = source.tokens[source.at].upper
+    body = read_statement(source.rest(), first)
+    if isinstance(body.action, Prohibited):
+        return Prohibited()
+    if not isinstance(body.action, Run | Subscribe):
+        raise Unreadable(syntax_error(source.tokens[source.at].text))
+    return Prepare(name, types, body)
+
+
+def _execute(source: _Words) -> Action:
+    name = source.name()
+    arguments = _listed(source) if source.peek() == "(" else ()
+    source.end()
+    return Execute(name, arguments)
+
+
+def _listed(source: _Words) -> tuple[str, ...]:
+    """The texts between commas, inside one pair of parentheses."""
+    start = source.next().end
+    items: list[str] = []
+    depth = 1
+    while depth:
+        token = source.next()
+        if token.text in ("(", "[", "{"):
+            depth += 1
+        elif token.text in (")", "]", "}"):
+            depth -= 1
+        if not depth or (depth == 1 and token.text == ","):
+            items.append(source.text[start : token.start].strip())
+            start = token.end
+    if not all(items):
+        raise Unreadable(syntax_error(")" if items == [""] else ","))
+    return tuple(items)
+
+
+def _deallocate(source: _Words) -> Action:
+    if source.peek() == "PREPARE" and source.peek(1):
+        source.next()
+    name = None if source.take("ALL") else source.name()
+    source.end()
+    return Deallocate(name)
+
+
+# --- Statements that are refused or carried elsewhere. ---
+
+
+def _copy(source: _Words) -> Action:
+    """COPY from and to the client is prohibited; any other is the engine's to judge."""
+    depth = 0
+    while source:
+        token = source.next()
+        depth += (token.text == "(") - (token.text == ")")
+        if not depth and token.upper in ("TO", "FROM") and source.peek() in ("STDIN", "STDOUT"):
+            return Prohibited()
+    return Run("COPY")
+
+
+_READERS: dict[str, Callable[[_Words], Action]] = {
+    "BEGIN": _begin,
+    "START": _start,
+    "COMMIT": _commit,
+    "END": _commit,
+    "ROLLBACK": _rollback,
+    "ABORT": _rollback,
+    "SAVEPOINT": _savepoint,
+    "RELEASE": _savepoint,
+    "SET": _set,
+    "RESET": _reset,
+    "SHOW": _show,
+    "DISCARD": _discard,
+    "PREPARE": _prepare,
+    "EXECUTE": _execute,
+    "DEALLOCATE": _deallocate,
+    "COPY": _copy,
+    "SUBSCRIBE": lambda source: Subscribe(),
+    "DECLARE": lambda source: Prohibited(),
+    "FETCH": lambda source: Prohibited(),
+    "CLOSE": lambda source: Prohibited(),
+}

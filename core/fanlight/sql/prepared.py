@@ -1,0 +1,61 @@
+"""Prepared statements, kept as text by the session layer.
+
+EXECUTE puts its arguments into the text, so that an engine sees one plain
+statement and keeps nothing.  Nothing here runs anything.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from .errors import SUBSCRIBE_NEEDS_SOCKET, SqlError
+from .statements import Execute, Prepare, Statement, places, substituted
+
+
+@frozen
+class _Kept:
+    body: Statement
+    types: tuple[str, ...]
+    places: int
+
+
+class PreparedStatements:
+    """Those of one session, by name.  Transactions do not touch them."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, _Kept] = {}
+
+    def taken(self, name: str) -> SqlError | None:
+        """42P05 if there is a statement of this name."""
+        if name in self._kept:
+            return SqlError(f'prepared statement "{name}" already exists', "42P05")
+        return None
+
+    def keep(self, action: Prepare) -> None:
+        """Keep a statement, whose syntax the caller has checked."""
+        count = max(len(action.types), places(action.body.text))
+        self._kept[action.name] = _Kept(action.body, action.types, count)
+
+    def filled(self, action: Execute) -> Statement | SqlError:
+        """The statement that EXECUTE asks for, its arguments in place."""
+        kept = self._kept.get(action.name)
+        if kept is None:
+            return _unknown(action.name)
+        if not kept.body.engine:
+            return SUBSCRIBE_NEEDS_SOCKET
+        if len(action.arguments) != kept.places:
+            message = f'wrong number of parameters for prepared statement "{action.name}"'
+            return SqlError(message, "42601", f"Expected {kept.places} parameters but got {len(action.arguments)}.")
+        return substituted(kept.body, kept.types, action.arguments)
+
+    def drop(self, name: str | None) -> SqlError | None:
+        """Forget one statement, or all of them for None; 26000 if there is none of this name."""
+        if name is None:
+            self._kept.clear()
+        elif self._kept.pop(name, None) is None:
+            return _unknown(name)
+        return None
+
+
+def _unknown(name: str) -> SqlError:
+    return SqlError(f'prepared statement "{name}" does not exist', "26000")

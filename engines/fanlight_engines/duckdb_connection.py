@@ -1,0 +1,276 @@
+"""One DuckDB connection as fanlight uses it: settings, live relations, one statement and its rows.
+
+Strictly serial: whoever owns it lets one thread in at a time.  DuckDB's own
+exceptions come out of it unchanged; the session turns them into answers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import frozen
+
+from fanlight.relations import Relation
+from fanlight.sql.effects import Batch, Begin, Interrupt
+from fanlight.sql.errors import SqlError, Unreadable, result_too_large
+from fanlight.sql.lexer import words
+
+from .duckdb_errors import sql_error
+from .duckdb_instance import CATALOG
+from .duckdb_relations import PREFIX, Catalogue, Source, live_name
+from .duckdb_types import as_fetched, descriptor, is_lossy
+from .duckdb_values import column_encoder
+
+PARSED_TEXTS = 64
+PARSED_LENGTH = 4096
+CHUNK_ROWS = 500
+
+
+class Interrupted(Exception):
+    """The work was asked to stop, and did, between two calls into DuckDB."""
+
+
+Column = tuple[str, Any]
+"""A result column: its name and DuckDB's type."""
+
+
+@frozen
+class Parsed:
+    """A statement that DuckDB's parser took: the statement, its type's name, its parameters."""
+
+    statement: Any
+    kind: str
+    parameters: frozenset[str]
+
+
+class Connection:
+    """A cursor of the instance.  `dirty`: it holds something of its session that no other may find."""
+
+    def __init__(self, cursor: Any, catalogue: Catalogue) -> None:
+        self.cursor = cursor
+        self.dirty = False
+        self.in_transaction = False
+        self._catalogue = catalogue
+        self._parsed: OrderedDict[str, Parsed | SqlError] = OrderedDict()
+        self._sources: dict[str, Source] = {}
+        self._fresh: list[str] = []  # sources registered inside the transaction: a rollback undoes that
+        self._applied: tuple[tuple[str, str], ...] = ()
+        self._begin: dict[str, Any] = {}
+        for access in ("read only", "read write"):
+            (self._begin[access],) = cursor.extract_statements(f"BEGIN TRANSACTION {access.upper()}")
+        (self._commit,) = cursor.extract_statements("COMMIT")
+        (self._rollback,) = cursor.extract_statements("ROLLBACK")
+
+    # Statements.
+
+    def parse(self, text: str) -> Parsed | SqlError:
+        """What DuckDB's parser makes of one statement."""
+        known = self._parsed.get(text)
+        if known is not None:
+            self._parsed.move_to_end(text)
+            return known
+        parsed = _parse(self.cursor, text)
+        if len(text) <= PARSED_LENGTH:
+            self._parsed[text] = parsed
+            if len(self._parsed) > PARSED_TEXTS:
+                self._parsed.popitem(last=False)
+        return parsed
+
+    def apply(self, settings: tuple[tuple[str, str], ...]) -> None:
+        """Have the session's settings in force."""
+        if settings == self._applied:
+            return
+        self._applied = ()
+        for name, value in settings:
+            self.cursor.execute(f"SET {name} = {_setting(name, value)}")
+        self._applied = settings
+
+    def execute(self, parsed: Parsed, text: str, params: Sequence[str | None], interrupt: Interrupt) -> Result:
+        """Run a statement up to its first row.  Lossy columns of it are fetched as text."""
+        for source in self._sources.values():
+            source.interrupt = interrupt
+        values = {name: params[int(name) - 1] for name in parsed.parameters} or None
+        if parsed.kind in _CHANGING:
+            returned = self._returned(text) if _returns(text) else []
+            if any(is_lossy(type_) for _, type_ in returned):
+                return self._as_text(text, values, returned)
+        ran = self.cursor.execute(parsed.statement, values)
+        columns = [(column[0], column[1]) for column in ran.description]
+        if parsed.kind == "SELECT" and any(is_lossy(type_) for _, type_ in columns):
+            self.cursor.abort()
+            return self._as_text(text, values, columns)
+        return Result(ran, columns)
+
+    def _returned(self, text: str) -> list[Column]:
+        """The columns of a RETURNING, which cannot be run twice to find out; none if there is no telling."""
+        bind = getattr(self.cursor, "_bind", None)
+        if bind is None:
+            return []
+        names, types, *_ = bind(text, with_writes=True)
+        return list(zip(names, types, strict=True))
+
+    def _as_text(self, text: str, values: Any, columns: list[Column]) -> Result:
+        """Run the statement so that nothing is lost: what the client would cut off comes as text."""
+        aliases = [f"c{at}" for at in range(len(columns))]
+        outputs = ", ".join(
+            f"{alias}::{as_fetched(type_)}" if is_lossy(type_) else alias
+            for alias, (_, type_) in zip(aliases, columns, strict=True)
+        )
+        wrapped = f"WITH __rows({', '.join(aliases)}) AS ({text}\n) SELECT {outputs} FROM __rows"
+        return Result(self.cursor.execute(wrapped, values), columns)
+
+    # Transactions.
+
+    def begin(self, access: Begin) -> None:
+        """Open a transaction, unless `access` is empty."""
+        if access:
+            self.cursor.execute(self._begin[access])
+            self.in_transaction = True
+            self._fresh.clear()
+
+    def commit(self) -> None:
+        """Commit, if a transaction is open; raises what DuckDB has against it, and none is open then."""
+        if self.in_transaction:
+            self.in_transaction = False
+            self.cursor.execute(self._commit)
+
+    def rollback(self) -> None:
+        """Drop what is fetched from and roll back; never raises what a broken transaction would."""
+        self.end_statement()
+        if not self.in_transaction:
+            return
+        self.in_transaction = False
+        import duckdb
+
+        try:
+            self.cursor.abort()
+            self.cursor.execute(self._rollback)
+        except duckdb.Error:
+            self.dirty = True
+        for name in self._fresh:
+            self._sources.pop(name, None)
+
+    def complete(self) -> None:
+        """Drop what is still to be fetched; a commit with open rows would lose them silently."""
+        self.end_statement()
+        self.cursor.abort()
+
+    # Live relations.
+
+    def provide(self, relation: Relation) -> None:
+        """Have the source of a relation registered."""
+        name = live_name(relation)
+        source = self._sources.get(name)
+        if source is None or source.relation is not relation:
+            source = Source(relation)
+            self.cursor.register(name, source)
+            self._sources[name] = source
+            if self.in_transaction:
+                self._fresh.append(name)
+
+    def failed_relation(self) -> str | None:
+        """The relation whose rows could not be made for the statement that just failed."""
+        return next((source.relation.name for source in self._sources.values() if source.failed), None)
+
+    def end_statement(self) -> None:
+        """Let the snapshots of the statement go."""
+        for source in self._sources.values():
+            source.forget()
+
+    def close(self) -> None:
+        """Close it, whatever state it is in."""
+        self._sources.clear()
+        self._parsed.clear()
+        self.cursor.close()
+
+
+class Result:
+    """What a statement that runs returns: `changed` rows, or rows that `batch` encodes.
+
+    `columns` are the names and types as the client is told them; `changed` is
+    None where rows are returned.
+    """
+
+    def __init__(self, ran: Any, columns: list[Column]) -> None:
+        self.columns = tuple(descriptor(name, type_) for name, type_ in columns)
+        self.changed: int | None = ran.rowcount if ran.rowcount >= 0 else None
+        self._ran = ran
+        self._encoders = [column_encoder(type_) for _, type_ in columns]
+        self._total = 0
+        self._chunk = CHUNK_ROWS
+        self.last = False
+
+    def batch(self, separator: bytes, most: int, limit: int, interrupt: Interrupt) -> Batch:
+        """About `most` bytes of rows.  Raises `Unreadable` when all rows are more than `limit` bytes."""
+        started = time.monotonic()
+        pieces: list[bytes] = []
+        count = size = 0
+        while size < most and not self.last:
+            if interrupt.asked:
+                raise Interrupted
+            rows = self._ran.fetchmany(self._chunk)
+            self.last = len(rows) < self._chunk
+            if rows:
+                data = self._encode(rows, separator)
+                pieces.append(data)
+                count += len(rows)
+                size += len(data) - (len(rows) - 1) * len(separator)
+                self._chunk = max(1, min(CHUNK_ROWS, most * len(rows) // len(data) + 1))
+                if self._total + size > limit:
+                    raise Unreadable(result_too_large(limit))
+            if not self.last:
+                time.sleep(0)
+        self._total += size
+        return Batch(separator.join(pieces), count, size, self.last, time.monotonic() - started)
+
+    def _encode(self, rows: list[tuple[Any, ...]], separator: bytes) -> bytes:
+        texts = [encode(values) for encode, values in zip(self._encoders, zip(*rows, strict=True), strict=True)]
+        between = f"]{separator.decode()}["
+        return f"[{between.join(map(','.join, zip(*texts, strict=True)))}]".encode(errors="replace")
+
+
+_CHANGING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE_INTO"})
+
+
+# The sources of live relations are views of the connection: nobody's tables.
+_LISTINGS = {
+    f"SHOW {tables}": f"SELECT * FROM (SHOW {tables}) WHERE NOT starts_with(name, '{PREFIX}')"
+    for tables in ("TABLES", "ALL TABLES")
+}
+
+
+def _returns(text: str) -> bool:
+    return any(token.upper == "RETURNING" for token in words(text))
+
+
+def _parse(cursor: Any, text: str) -> Parsed | SqlError:
+    import duckdb
+
+    try:
+        statements = cursor.extract_statements(_LISTINGS.get(" ".join(text.upper().split()), text))
+        if len(statements) != 1:
+            return SqlError("syntax error: one statement expected", "42601")
+        (statement,) = statements
+        return Parsed(statement, statement.type.name, frozenset(statement.named_parameters))
+    except duckdb.Error as raised:
+        return sql_error(raised)
+    except ValueError:
+        # The client's enumeration lacks the newest statement types: none of them is for clients.
+        return Parsed(None, "UNKNOWN", frozenset())
+
+
+def _setting(name: str, value: str) -> str:
+    """The value of a setting as a SQL literal; the search path with each schema in our catalog."""
+    if name != "search_path":
+        return "'" + value.replace("'", "''") + "'"
+    schemas = [part.strip().strip('"') for part in value.split(",")]
+    quoted = ",".join(_schema(schema) for schema in schemas if schema and schema != "$user")
+    return "'" + (quoted or "public").replace("'", "''") + "'"
+
+
+def _schema(name: str) -> str:
+    quoted = '"' + name.replace('"', '""') + '"'
+    return quoted if name in ("pg_catalog", "information_schema", "temp") else f'"{CATALOG}".{quoted}'

@@ -1,0 +1,312 @@
+"""Sessions on DuckDB: each statement in turn, through the gate, to an answer.
+
+A session borrows a connection when it first needs one.  Whatever fails leaves
+it without a transaction.  A session never waits for anything that an interrupt
+cannot end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
+
+from attrs import evolve
+
+from fanlight.sql.effects import Batch, Execute, Executed, FetchRows, Interrupt, SqlFailed
+from fanlight.sql.errors import CANCELLED, SqlError, Unreadable, wrong_parameters
+
+from .duckdb_connection import Connection, Interrupted, Parsed, Result
+from .duckdb_errors import missing_table, sql_error
+from .duckdb_instance import refusal
+from .duckdb_relations import PREFIX
+
+if TYPE_CHECKING:
+    from .duckdb import DuckDbEngine
+
+Answer = TypeVar("Answer")
+Outcome = Executed | Batch | SqlFailed
+
+_ROWS = frozenset({"SELECT", "EXPLAIN", "MULTI"})
+# What a statement of these types leaves in the connection, others must not find.
+_LEAVING = frozenset({"CREATE", "CREATE_FUNC", "DROP", "ALTER", "MULTI"})
+
+
+class Session:
+    """One session; any thread may call it, one at a time gets in.
+
+    `sees_all`: it may read the privileged relations.
+    """
+
+    def __init__(self, engine: DuckDbEngine, number: int, *, may_write: bool, sees_all: bool) -> None:
+        self.number = number
+        self.may_write = may_write
+        self.sees_all = sees_all
+        self.closed = False
+        self.lock = Lock()
+        self._guard = Lock()  # held for moments: while `running` changes and while DuckDB is interrupted
+        self.connection: Connection | None = None
+        self.running: Interrupt | None = None
+        self._engine = engine
+        self._result: Result | None = None
+        self._commit = False
+        self._limit = 0
+        self._last: tuple[Interrupt, Outcome] | None = None
+
+    # Work that passes the gate.
+
+    def perform(self, work: Execute | FetchRows, run: Callable[[Connection], Outcome]) -> Outcome:
+        """Do `work` when its turn comes; an interrupt before that ends the wait."""
+        started = time.monotonic()
+        with self.lock:
+            self.running = work.interrupt
+            try:
+                outcome = self._admitted(work, run)
+            except BaseException:
+                self._fail(CANCELLED)
+                raise
+            finally:
+                self._rest()
+            outcome = evolve(outcome, elapsed=time.monotonic() - started)
+            self._last = (work.interrupt, outcome)
+            return outcome
+
+    def press(self, interrupt: Interrupt) -> bool:
+        """Interrupt DuckDB, if it still runs the work of `interrupt`; else False."""
+        with self._guard:
+            if self.running is not interrupt:
+                return False
+            if self.connection is not None:
+                self.connection.cursor.interrupt()
+            return True
+
+    def _rest(self) -> None:
+        """From here on no interrupt reaches the connection, which may soon be another session's."""
+        with self._guard:
+            self.running = None
+
+    def _admitted(self, work: Execute | FetchRows, run: Callable[[Connection], Outcome]) -> Outcome:
+        if self.closed or work.interrupt.asked or not self._engine.gate.enter(work.interrupt):
+            return self._fail(CANCELLED)
+        try:
+            return self._guarded(work, run)
+        finally:
+            self._engine.gate.leave()
+
+    def _guarded(self, work: Execute | FetchRows, run: Callable[[Connection], Outcome]) -> Outcome:
+        """Run, and turn what is raised into the failure that the client is told."""
+        import duckdb
+
+        try:
+            return run(self.borrow())
+        except Interrupted:
+            return self._fail(CANCELLED)
+        except Unreadable as refused:
+            return self._fail(refused.error)
+        except MemoryError:
+            return self._fail(SqlError("out of memory", "53200"))
+        except duckdb.Error as raised:
+            if isinstance(raised, duckdb.FatalException):
+                self._engine.broken()
+            return self._fail(self._explained(raised, work.interrupt))
+
+    def execute(self, work: Execute) -> Outcome:
+        """Answers `Execute`."""
+        return self.perform(work, lambda connection: self._execute(connection, work))
+
+    def fetch(self, work: FetchRows) -> Outcome:
+        """Answers `FetchRows`."""
+        return self.perform(work, lambda connection: self._batch(connection, work.separator, work.most, work.interrupt))
+
+    def _execute(self, connection: Connection, work: Execute) -> Outcome:
+        connection.apply(work.settings)
+        parsed = connection.parse(work.text)
+        refused = parsed if isinstance(parsed, SqlError) else _refused(parsed, work)
+        if isinstance(parsed, SqlError) or refused is not None:
+            return SqlFailed(refused or CANCELLED, aborted=False)
+        try:
+            return self._run(connection, parsed, work)
+        except Exception as raised:
+            if not self._provide_missing(connection, raised) or not work.begin:
+                raise
+            connection.rollback()
+        return self._run(connection, parsed, work)
+
+    def _run(self, connection: Connection, parsed: Parsed, work: Execute) -> Outcome:
+        connection.end_statement()
+        self._provide(connection, work.text)
+        connection.begin(work.begin)
+        if work.interrupt.asked:
+            raise Interrupted
+        result = connection.execute(parsed, work.text, work.params, work.interrupt)
+        connection.dirty = connection.dirty or parsed.kind in _LEAVING
+        self._result, self._commit, self._limit = result, work.commit, work.limit
+        if parsed.kind in _ROWS or (result.changed is None and parsed.kind not in _LEAVING):
+            first = self._batch(connection, work.separator, work.most, work.interrupt)
+            return Executed(result.columns, first, parsed.kind, 0, 0.0)
+        connection.complete()
+        if parsed.kind.startswith("CREATE"):
+            self._engine.catalogue.keep(work.text)
+        self._finish(connection)
+        return Executed(None, None, parsed.kind.removesuffix("_INTO").removesuffix("_FUNC"), result.changed or 0, 0.0)
+
+    def _batch(self, connection: Connection, separator: bytes, most: int, interrupt: Interrupt) -> Batch:
+        if self._result is None:
+            raise Interrupted
+        batch = self._result.batch(separator, most, self._limit, interrupt)
+        if batch.last:
+            self._finish(connection)
+        return batch
+
+    def _finish(self, connection: Connection) -> None:
+        """The statement is over: its snapshots go, and its transaction ends if it was to."""
+        self._result = None
+        connection.end_statement()
+        if self._commit:
+            connection.commit()
+
+    def _fail(self, error: SqlError) -> SqlFailed:
+        """Roll back, out of reach of the interrupt that may have been the cause."""
+        self._rest()
+        self._result = None
+        if self.connection is not None:
+            self.connection.rollback()
+        return SqlFailed(error, aborted=True)
+
+    def _explained(self, raised: BaseException, interrupt: Interrupt) -> SqlError:
+        """The error of a live relation is the relation's; one of DuckDB's is translated."""
+        relation = self.connection.failed_relation() if self.connection else None
+        if relation is not None:
+            return SqlError(f'relation "{relation}" could not be read', "58000")
+        name = missing_table(raised) or ""
+        hidden = self._engine.catalogue.by_live(name) if name.startswith(PREFIX) else None
+        if hidden is not None and hidden.privileged and not self.sees_all:
+            return SqlError(f"permission denied for relation {hidden.name}", "42501")
+        return CANCELLED if interrupt.asked else sql_error(raised)
+
+    # Live relations.
+
+    def _provide(self, connection: Connection, text: str) -> None:
+        """Register what the statement may read, as far as this session may."""
+        self._engine.publish()
+        for relation in self._engine.catalogue.read_by(text):
+            if self.sees_all or not relation.privileged:
+                connection.provide(relation)
+
+    def _provide_missing(self, connection: Connection, raised: BaseException) -> bool:
+        """A view of the database needed a relation that its user did not name: have it registered."""
+        relation = self._engine.catalogue.by_live(missing_table(raised) or "")
+        if relation is None or (relation.privileged and not self.sees_all):
+            return False
+        connection.rollback()
+        connection.provide(relation)
+        return True
+
+    # Work that never waits at the gate.
+
+    def check(self, texts: Sequence[str]) -> tuple[SqlError | None, ...]:
+        """What DuckDB's parser has against each text."""
+        with self.lock:
+            connection = self.borrow()
+            found = [connection.parse(text) for text in texts]
+        return tuple(parsed if isinstance(parsed, SqlError) else None for parsed in found)
+
+    def configure(self, settings: tuple[tuple[str, str], ...], before: tuple[tuple[str, str], ...]) -> SqlError | None:
+        """Try new settings; go back to `before` when one is refused."""
+        import duckdb
+
+        with self.lock:
+            connection = self.borrow()
+            try:
+                connection.apply(settings)
+            except duckdb.Error:
+                name, value = next(pair for pair, old in zip(settings, before, strict=True) if pair != old)
+                connection.rollback()
+                connection.apply(before)
+                code = "3F000" if name == "search_path" else "22023"
+                return SqlError(f'invalid value for parameter "{name}": "{value}"', code)
+        return None
+
+    def settle(self, interrupt: Interrupt) -> Outcome | None:
+        """The outcome of interrupted work, as soon as it has one."""
+        with self.lock:
+            last, self._last = self._last, None
+        return last[1] if last is not None and last[0] is interrupt else None
+
+    def end(self, *, commit: bool) -> SqlError | None:
+        """End the transaction; why a commit failed."""
+        import duckdb
+
+        with self.lock:
+            self._result = None
+            connection = self.connection
+            if connection is None:
+                return None
+            if not commit:
+                connection.rollback()
+                return None
+            try:
+                connection.complete()
+                connection.commit()
+            except duckdb.Error as raised:
+                connection.rollback()
+                return sql_error(raised)
+        return None
+
+    def forget(self) -> None:
+        """Drop the connection, and all that the session gathered in it, for a new one."""
+        with self.lock:
+            connection, self.connection = self.connection, None
+            if connection is not None:
+                connection.rollback()
+                connection.close()
+
+    def borrow(self) -> Connection:
+        """The session's connection; taken from the engine when there is none yet."""
+        if self.connection is None:
+            self.connection = self._engine.lend(sees_all=self.sees_all)
+        return self.connection
+
+    def release(self) -> bool:
+        """Close at once, if that takes no call into DuckDB; else False."""
+        if not self.lock.acquire(blocking=False):
+            return False
+        try:
+            connection = self.connection
+            if connection is not None:
+                if connection.in_transaction or self._result is not None or connection.dirty:
+                    return False
+                if not self._engine.take_back(connection, sees_all=self.sees_all):
+                    return False
+                self.connection = None
+            self.closed = True
+            return True
+        finally:
+            self.lock.release()
+
+    def close(self) -> None:
+        """Roll back and close; waits for what runs, so interrupt that first."""
+        with self.lock:
+            self.closed = True
+            self._result = None
+            connection, self.connection = self.connection, None
+            if connection is None:
+                return
+            connection.rollback()
+            if connection.dirty or not self._engine.take_back(connection, sees_all=self.sees_all):
+                connection.close()
+
+
+def _refused(parsed: Parsed, work: Execute) -> SqlError | None:
+    """Why a statement that parses does not run: the sandbox, or its parameters."""
+    refused = refusal(work.text, parsed.kind, read_only=work.read_only)
+    if refused is not None:
+        return refused
+    for name in parsed.parameters:
+        if not name.isdigit() or name == "0":
+            return SqlError(f"there is no parameter ${name}", "42P02")
+    required = max(map(int, parsed.parameters), default=0)
+    if required != len(work.params):
+        return wrong_parameters(len(work.params), work.text, required)
+    return None
