@@ -38,15 +38,16 @@ class Listening:
 class World:
     """Everything around the server that a case asks for.
 
-    `engine` is "ready", "pending" or "failed"; `sql` says that statements must
-    run; `now` sets the wall clock; `settings` are the application's own.
+    `engine` is "ready", "pending" or "failed"; `startup_error` is what opening
+    a SQL session answers; `now` sets the wall clock; `result_limit` bounds the
+    rows of one statement, in bytes.
     """
 
     listeners: tuple[Listening, ...] = (Listening(),)
     engine: str = "ready"
-    sql: bool = True
     now: float | None = None
     gauges: tuple[Mapping[str, Json], ...] = ()
+    rules: Mapping[str, list[dict[str, Json]]] = Factory(dict)
     startup_error: Mapping[str, Json] | None = None
     heap: bool = False
     result_limit: int | None = None

@@ -24,7 +24,6 @@ _NOT_BUILT = {
     "tables": "webhooks",
     "leadership": "leadership",
     "replicas": "worker clusters",
-    "rules": "enrichment rules",
     "promsql": "metrics from SQL",
     "oidc": "kind Oidc",
     "console_upstream": "the console proxy",
@@ -34,7 +33,7 @@ _NOT_BUILT = {
 """What a case may ask of its server, and the feature that has to exist first."""
 
 _TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
-_SERVER = {"listeners", "engine", "gauges", "heap", *_NOT_BUILT}
+_SERVER = {"listeners", "engine", "gauges", "rules", "heap", *_NOT_BUILT}
 
 
 def world_of(case: Case) -> World:
@@ -53,6 +52,7 @@ def world_of(case: Case) -> World:
         listeners=listeners,
         engine=server.get("engine", "ready"),
         gauges=tuple(server.get("gauges", ())),
+        rules=server.get("rules", {}),
         heap=server.get("heap", "inactive") == "active",
     )
 

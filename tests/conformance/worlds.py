@@ -39,6 +39,7 @@ def application(world: World, *, any_port: bool) -> App:
         registry=registry,
         settings=settings,
         sql_writers="everybody",
+        metric_rules=world.rules,
     )
     if world.result_limit is not None:
         app.sql_result_bytes = world.result_limit  # type: ignore[attr-defined]
