@@ -43,7 +43,7 @@ async def big(request: Request) -> Response:
         for _ in range(BIG // len(CHUNK)):
             await SendBody(CHUNK)
 
-    return Response(200, (BINARY, ("content-length", str(BIG))), produce)
+    return Response(200, (BINARY,), produce)
 
 
 async def echo(request: Request) -> Response:

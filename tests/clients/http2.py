@@ -69,11 +69,15 @@ class Http2Client:
         return stream
 
     def _pseudo(self, request: Outgoing) -> list[tuple[str, str]]:
-        pseudo = [(":method", request.method), (":scheme", request.scheme)]
+        pseudo = [(":method", request.method)]
+        plain_connect = request.method == "CONNECT" and request.protocol is None  # RFC 9113 8.5: no scheme, no path
+        if not plain_connect:
+            pseudo.append((":scheme", request.scheme))
         authority = next((value for name, value in request.fields if name.lower() == "host"), request.authority)
         if authority is not None:
             pseudo.append((":authority", authority))
-        pseudo.append((":path", request.target))
+        if not plain_connect:
+            pseudo.append((":path", request.target))
         if request.protocol is not None:
             pseudo.append((":protocol", request.protocol))
         return pseudo
