@@ -1,0 +1,151 @@
+"""What the server shows of itself: `connections`, `requests`, `settings`, `routes`.
+
+The core knows these; here they become rows.  Nothing of a request's query,
+fields or body is shown: only who asked for which route, and how it went.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from fanlight import inventory
+from fanlight.relations import Column, Relation
+
+from .process_pace import line, polite
+
+if TYPE_CHECKING:
+    from fanlight.observe.records import AccessRecord
+    from fanlight.server import Server
+
+
+def unserved() -> Iterator[tuple[object, ...]]:
+    """Stands for the rows of a relation that no server has bound yet: there are none."""
+    return iter(())
+
+
+def _connections(server: Server) -> Iterator[tuple[object, ...]]:
+    for row in polite(inventory.connections(server)):
+        yield (
+            row.number,
+            row.listener,
+            row.peer,
+            row.protocol or None,
+            row.secure,
+            row.state,
+            row.since,
+            row.requests,
+            line(", ".join(row.users)) or None,
+            ", ".join(row.paths) or None,
+        )
+
+
+def _requests(server: Server) -> Iterator[tuple[object, ...]]:
+    record: AccessRecord
+    for record in polite(list(server.recent)):
+        yield (
+            record.wall,
+            record.seconds,
+            record.listener,
+            record.peer,
+            line(record.method),
+            record.path,
+            record.status or None,
+            line(record.user) or None,
+            record.version,
+            record.sent,
+        )
+
+
+def _settings(server: Server) -> Iterator[tuple[object, ...]]:
+    for setting in polite(inventory.settings(server.app)):
+        yield setting.name, line(setting.value, 1024), line(setting.default, 1024), setting.source
+
+
+def _routes(server: Server) -> Iterator[tuple[object, ...]]:
+    for row in polite(inventory.routes(server)):
+        yield row.listener, row.group, row.method, row.path, row.roles or None, row.authentication, row.privileged
+
+
+CONNECTIONS = Relation(
+    name="connections",
+    columns=(
+        Column("id", "bigint", "Counts the connections of this server from 1."),
+        Column("listener", "text", "The listener's name."),
+        Column("peer", "text", "The caller's address; empty for a Unix socket."),
+        Column("protocol", "text", "`http/1.1` or `h2`; null while it is not known."),
+        Column("secure", "boolean", "Whether it is encrypted."),
+        Column("state", "text", "`open`, `closing`, `lingering` or `closed`."),
+        Column("since", "timestamptz", "When it was accepted."),
+        Column("requests", "bigint", "Requests so far."),
+        Column("user_name", "text", "The users of the requests under way."),
+        Column("paths", "text", "The routes of the requests under way."),
+    ),
+    rows=unserved,
+    doc="The open connections of this server.",
+    cost="About 5 microseconds for each connection.",
+    privileged=True,
+)
+
+REQUESTS = Relation(
+    name="requests",
+    columns=(
+        Column("arrived_at", "timestamptz", "When the request's head had been read."),
+        Column("seconds", "double", "From then to the response head.", "seconds"),
+        Column("listener", "text", "The listener's name."),
+        Column("peer", "text", "The caller's address; empty for a Unix socket."),
+        Column("method", "text", "The method."),
+        Column("path", "text", "The route's template, or `unknown`; never the path that was asked for."),
+        Column("status", "integer", "The status; null when the client left before there was one."),
+        Column("user_name", "text", "Who asked; null for nobody in particular."),
+        Column("version", "text", "The HTTP version."),
+        Column("sent", "bigint", "Bytes of the response body.", "bytes"),
+    ),
+    rows=unserved,
+    doc="The last 1,000 requests that were answered, oldest first.",
+    cost="A microsecond for each request.",
+    privileged=True,
+)
+
+SETTINGS = Relation(
+    name="settings",
+    columns=(
+        Column("name", "text", "The setting, with the part of the server it belongs to."),
+        Column("value", "text", "Its value as text; secrets and the userinfo of URLs are redacted."),
+        Column("default_value", "text", "What it would be if nobody had said anything."),
+        Column("source", "text", "`default`, or `program` for a value that somebody set."),
+    ),
+    rows=unserved,
+    doc="The settings of this server.",
+    cost="A few hundred microseconds.",
+    privileged=True,
+)
+
+ROUTES = Relation(
+    name="routes",
+    columns=(
+        Column("listener", "text", "The listener's name."),
+        Column("route_group", "text", "The group whose rules apply."),
+        Column("method", "text", "The method; GET answers HEAD too."),
+        Column("path", "text", "The path; `{name}` stands for a segment, `{*name}` for the rest."),
+        Column("roles", "text", "The roles that are admitted; null where nobody is asked who he is."),
+        Column("authentication", "text", "How callers are authenticated; `public` for not at all."),
+        Column("privileged", "boolean", "Whether only internal users and superusers are admitted."),
+    ),
+    rows=unserved,
+    doc="The routes that each listener serves.",
+    cost="A few hundred microseconds.",
+)
+
+
+def bound(server: Server) -> tuple[Relation, ...]:
+    """These relations over one server."""
+    return (
+        evolve(CONNECTIONS, rows=partial(_connections, server)),
+        evolve(REQUESTS, rows=partial(_requests, server)),
+        evolve(SETTINGS, rows=partial(_settings, server)),
+        evolve(ROUTES, rows=partial(_routes, server)),
+    )

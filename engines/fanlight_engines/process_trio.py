@@ -1,0 +1,108 @@
+"""The trio tasks of the process: of every run in every thread.
+
+trio keeps its state where only its own thread finds it, so a run is found by
+the frame that runs it, or was remembered when the server began inside it.
+This module never imports trio and changes nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from .process_stacks import is_running
+from .process_tasks import State, Task
+
+_FRAMES = frozenset({"run", "unrolled_run"})
+"""The functions of trio that have the runner in a local: between them, one is always on the stack of its thread."""
+
+_remembered: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
+
+
+def remember_run() -> None:
+    """Called inside a run: keep its root task in mind.
+
+    For runs that leave no frame behind, as guests of another loop do.
+    """
+    trio = sys.modules.get("trio.lowlevel")
+    try:
+        root = trio.current_root_task() if trio is not None else None
+    except RuntimeError:
+        return
+    if root is not None:
+        _remembered[root] = None
+
+
+def trio_tasks() -> Iterator[Task]:
+    """Every trio task that has not exited."""
+    if "trio" not in sys.modules:
+        return
+    seen: set[int] = set()
+    for runner, thread, tasks in _runs():
+        for found in tasks:
+            if id(found) in seen:
+                continue
+            seen.add(id(found))
+            try:
+                yield _task(found, runner, thread)
+            except Exception:  # noqa: BLE001 - another version of trio; what does not answer is left out
+                continue
+
+
+def _runs() -> Iterator[tuple[Any, int | None, list[Any]]]:
+    """Runners, their threads where these are known, and their tasks."""
+    for runner, thread in _running():
+        yield runner, thread, list(getattr(runner, "tasks", ()))
+    for root in list(_remembered):
+        yield getattr(root, "_runner", root), None, _family(root)
+
+
+def _running() -> list[tuple[Any, int]]:
+    found: dict[int, tuple[Any, int]] = {}
+    for ident, leaf in list(sys._current_frames().items()):
+        frame: FrameType | None = leaf
+        while frame is not None:
+            if frame.f_code.co_name in _FRAMES and frame.f_globals.get("__name__") == "trio._core._run":
+                runner = frame.f_locals.get("runner")
+                if runner is not None:
+                    found.setdefault(id(runner), (runner, ident))
+            frame = frame.f_back
+    return list(found.values())
+
+
+def _family(root: Any) -> list[Any]:
+    """`root` and all tasks below it, by their nurseries."""
+    family = [root]
+    for task in family:
+        for nursery in list(getattr(task, "child_nurseries", ())):
+            family.extend(nursery.child_tasks)
+    return family
+
+
+def _task(found: Any, runner: object, thread: int | None) -> Task:
+    nursery = getattr(found, "parent_nursery", None)
+    parent = getattr(nursery, "parent_task", None)
+    return Task(
+        id=id(found),
+        kind="trio",
+        loop=id(runner),
+        thread=thread,
+        name=found.name,
+        state=_state(found),
+        coroutine=found.coro,
+        awaited=None,
+        future=None,
+        parent=None if parent is None else id(parent),
+    )
+
+
+def _state(found: Any) -> State:
+    if found.coro.cr_frame is None:
+        return "done"
+    if is_running(found.coro):
+        return "running"
+    # Set while a task is parked, and taken away when it is scheduled.
+    return "waiting" if found._abort_func is not None else "ready"
