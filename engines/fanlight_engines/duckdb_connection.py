@@ -26,7 +26,9 @@ from .duckdb_values import column_encoder
 
 PARSED_TEXTS = 64
 PARSED_LENGTH = 4096
+FIRST_ROWS = 8
 CHUNK_ROWS = 500
+"""Rows that are fetched and encoded before other threads get their turn; fewer until it is known how long they are."""
 
 
 class Interrupted(Exception):
@@ -200,7 +202,7 @@ class Result:
         self._ran = ran
         self._encoders = [column_encoder(type_) for _, type_ in columns]
         self._total = 0
-        self._chunk = CHUNK_ROWS
+        self._chunk = FIRST_ROWS
         self.last = False
 
     def batch(self, separator: bytes, most: int, limit: int, interrupt: Interrupt) -> Batch:
@@ -218,7 +220,7 @@ class Result:
                 pieces.append(data)
                 count += len(rows)
                 size += len(data) - (len(rows) - 1) * len(separator)
-                self._chunk = max(1, min(CHUNK_ROWS, most * len(rows) // len(data) + 1))
+                self._chunk = max(1, min(CHUNK_ROWS, self._chunk * 8, most * len(rows) // len(data)))
                 if self._total + size > limit:
                     raise Unreadable(result_too_large(limit))
             if not self.last:

@@ -80,6 +80,7 @@ _FINER: dict[str, tuple[tuple[str, str], ...]] = {
         ("no transaction is active", "25P01"),
         ("within a transaction", "25001"),
         ("read-only mode", "25006"),
+        ("duplicate key", "23505"),
         ("onflict", "40001"),
     ),
 }
