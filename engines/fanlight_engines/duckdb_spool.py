@@ -6,7 +6,6 @@ The file is gone when its last user is, also when the process is killed.
 from __future__ import annotations
 
 import os
-import tempfile
 
 from fanlight.sql.effects import CloseSpool, OpenSpool, ReadSpool, WriteSpool
 
@@ -17,6 +16,8 @@ class Spool:
     __slots__ = ("_file", "size")
 
     def __init__(self) -> None:
+        import tempfile  # brings much along that most programs never need
+
         self.size = 0
         self._file = -1
         file, path = tempfile.mkstemp(prefix="fanlight-")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Literal, NamedTuple
 
 Kind = Literal["space", "string", "quoted", "param", "word", "number", "semi", "other"]
@@ -42,8 +43,7 @@ class Span(NamedTuple):
 
 
 _WORD = r"[A-Za-z_\x80-\U0010ffff]"
-_TOKEN = re.compile(
-    rf"""
+_SOURCE = rf"""
       (?P<space>\s++|--[^\n\r]*+)
     | (?P<block>/\*)
     | (?P<string>[eE]'(?:[^'\\]++|''|\\.)*+(?:'|\Z)|'(?:[^']++|'')*+(?:'|\Z))
@@ -54,18 +54,23 @@ _TOKEN = re.compile(
     | (?P<number>[0-9][A-Za-z0-9_]*+(?:\.[A-Za-z0-9_]*+)?|\.[0-9][A-Za-z0-9_]*+)
     | (?P<semi>;)
     | (?P<other>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+    """
 _BLOCK_EDGE = re.compile(r"/\*|\*/")
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    """Compiled when it is first needed: that takes milliseconds, and many servers never see a statement."""
+    return re.compile(_SOURCE, re.VERBOSE | re.DOTALL)
 
 
 def tokens(text: str) -> Iterator[Token]:
     """Every token of `text`, in order, without gaps; comments are `space`."""
+    match = _pattern().match
     position = 0
     size = len(text)
     while position < size:
-        found = _TOKEN.match(text, position)
+        found = match(text, position)
         if found is None:  # pragma: no cover  (`other` takes any character)
             raise AssertionError(position)
         kind = found.lastgroup
