@@ -139,7 +139,7 @@ class Connection(Upgraded):
                     conversation.inbox.append(LOST)
                     self._retry(conversation)
             if self.wire.goodbye():
-                self.hang_up()
+                self.hang_up(abort=not self.wire.held)  # nothing is under way that a reset could destroy
             self._pump()
         self._settle()
 
@@ -150,9 +150,9 @@ class Connection(Upgraded):
         if self._out:
             data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
             self._out.clear()
-            if self._ingress is not None:
-                data = self._ingress.encrypt(data)
-            return self._send(data)
+            return self._send(data if self._ingress is None else self._ingress.encrypt(data))
+        if self._ingress is not None and self._ingress.unwritten:
+            return self._send(self._ingress.encrypt(b""))
         if self._outputs:
             return self._outputs.popleft()
         if self._closes and not self._unsent:
@@ -208,10 +208,8 @@ class Connection(Upgraded):
             try:
                 plain = ingress.receive(data)
             except Unwelcome:
-                self._write_pending(ingress)
                 self.hang_up(abort=True)
                 return
-            self._write_pending(ingress)
             if ingress.wire is not None and ingress.wire is not self.wire:
                 self._speak(ingress)
             if plain is None:
@@ -227,15 +225,11 @@ class Connection(Upgraded):
         assert ingress.wire is not None
         self.wire = ingress.wire
         self.secure = ingress.secure
-        if ingress.peer is not None:
-            self.server.renamed(self, ingress.peer)
+        if ingress.peer is not None and not self.server.renamed(self, ingress.peer):
+            self.hang_up(abort=True)
+        self.speak(self.wire.protocol)
         if ingress.plain:
             self._ingress = None
-
-    def _write_pending(self, ingress: Ingress) -> None:
-        data = ingress.pending()
-        if data:
-            self._outputs.append(self._send(data))
 
     def _pump(self) -> None:
         """Take events until none is left, output backs up, or the turn is over."""

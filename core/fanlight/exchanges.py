@@ -60,6 +60,7 @@ class Exchanges(Host):
         "server",
         "since",
         "sleepers",
+        "spoken",
         "state",
         "ticking",
         "unfinished",
@@ -89,6 +90,7 @@ class Exchanges(Host):
         self.ticking = False
         self.sleepers: set[Conversation] = set()
         self.wire = listener.no_wire
+        self.spoken = ""
         self._conversations: dict[int, Conversation] = {}
         self._performing: dict[int, tuple[Conversation, int]] = {}
         self._next_id = 0
@@ -124,6 +126,14 @@ class Exchanges(Host):
     def end_websocket(self, conversation: Conversation) -> None:
         """The routine of an upgraded stream is done."""
         raise NotImplementedError
+
+    def speak(self, protocol: str) -> None:
+        """Count this connection under `protocol`, and no longer under what it spoke before."""
+        if self.spoken:
+            self.server.metrics.closed(self.listener.name, self.spoken)
+        self.spoken = protocol
+        if protocol:
+            self.server.metrics.opened(self.listener.name, protocol)
 
     def _collect(self) -> None:
         """Take what the wire machine has written."""

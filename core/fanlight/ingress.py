@@ -153,13 +153,14 @@ class Ingress:
         plain, self._buffer = self._buffer, b""
         return plain
 
-    def encrypt(self, data: bytes) -> bytes:
-        """What goes to the socket for `data`."""
-        return self._channel.send(data) if self._channel is not None else data
+    @property
+    def unwritten(self) -> bool:
+        """Whether the TLS layer has bytes of its own to write: handshake, alerts, tickets."""
+        return self._channel is not None and self._channel.unwritten
 
-    def pending(self) -> bytes:
-        """Bytes of the TLS layer's own that must go out."""
-        return self._channel.pending() if self._channel is not None else b""
+    def encrypt(self, data: bytes) -> bytes:
+        """What goes to the socket for `data`, after whatever the TLS layer had to write before it."""
+        return self._channel.send(data) if self._channel is not None else data
 
     def farewell(self) -> bytes:
         """The TLS layer's last bytes before the writing half is closed."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import lru_cache
+from ipaddress import ip_network
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,15 @@ if TYPE_CHECKING:
 
 RECENT_REQUESTS = 1000
 MALFORMED = "unknown"
+_UNCOUNTED = frozenset({"", "127.0.0.1", "::1"})
+
+
+@lru_cache(1024)
+def network_of(peer: str) -> str:
+    """The network that counts as one peer: an IPv4 address, or the /64 of an IPv6 one (threats: T1)."""
+    if ":" not in peer:
+        return peer
+    return str(ip_network(f"{peer}/64", strict=False))
 
 
 class ListenerState:
@@ -73,6 +84,15 @@ class ListenerState:
         )
         self._heads.memo.clear()
         self._h2_heads = None
+
+    def left(self, peer: str) -> None:
+        """A connection of `peer` is gone, or turned out to be somebody else's."""
+        network = network_of(peer)
+        left = self.peers.get(network, 1) - 1
+        if left:
+            self.peers[network] = left
+        else:
+            self.peers.pop(network, None)
 
     @property
     def open_relations(self) -> bool:
@@ -144,16 +164,17 @@ class Server:
         proxied = state.proxied and state.listener.trusts(peer)
         connection = Connection(self, state, peer, now, self._count, proxied=proxied, channel=channel)
         state.open += 1
-        state.peers[peer] = state.peers.get(peer, 0) + 1
+        network = network_of(peer)
+        state.peers[network] = state.peers.get(network, 0) + 1
         self.connections.add(connection)
         connection.opened()
         return connection
 
     def _admits(self, state: ListenerState, peer: str) -> bool:
         """The bound for one peer network; loopback and trusted proxies have none (threats: T19)."""
-        if peer in ("", "127.0.0.1", "::1") or state.listener.trusts(peer):
+        if peer in _UNCOUNTED or state.listener.trusts(peer):
             return True
-        return state.peers.get(peer, 0) < self.limits.connections_per_peer
+        return state.peers.get(network_of(peer), 0) < self.limits.connections_per_peer
 
     def handle_timeout(self, now: Now) -> list[Connection]:
         """Tell the time; returns the connections that were due, each to be drained by `poll`."""
@@ -197,24 +218,19 @@ class Server:
         if connection in self.connections:
             self.connections.discard(connection)
             self._deadlines.drop(connection)
+            connection.speak("")
             state = connection.listener
             state.open -= 1
-            left = state.peers.get(connection.peer, 1) - 1
-            if left:
-                state.peers[connection.peer] = left
-            else:
-                state.peers.pop(connection.peer, None)
+            state.left(connection.peer)
 
-    def renamed(self, connection: Connection, peer: str) -> None:
-        """A trusted proxy said who the caller really is."""
-        peers = connection.listener.peers
-        left = peers.get(connection.peer, 1) - 1
-        if left:
-            peers[connection.peer] = left
-        else:
-            peers.pop(connection.peer, None)
+    def renamed(self, connection: Connection, peer: str) -> bool:
+        """A trusted proxy said who the caller really is; False when it has too many connections."""
+        state = connection.listener
+        state.left(connection.peer)
         connection.peer = peer
-        peers[peer] = peers.get(peer, 0) + 1
+        network = network_of(peer)
+        state.peers[network] = state.peers.get(network, 0) + 1
+        return state.peers[network] <= self.limits.connections_per_peer or peer in _UNCOUNTED
 
     def malformed(self, state: ListenerState, status: int) -> None:
         """Something that is no request was refused."""

@@ -31,6 +31,8 @@ class Upgraded(Exchanges):
         conversation.socket = WebSocket(limit=limit, overhead=self.limits.message_overhead_bytes)
         self.wire.upgrade(conversation.stream, fields, self.server.date(self))
         conversation.unended = True
+        if self.wire.protocol != "h2":
+            self.speak("websocket")
         self._head_written(conversation, 200 if conversation.exchange.request.head.version == "2" else 101)
 
     def read_items(self, conversation: Conversation) -> None:

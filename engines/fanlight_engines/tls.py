@@ -69,14 +69,16 @@ class TlsChannel:
             parts.append(part)
         return b"".join(parts)
 
-    def send(self, data: bytes, /) -> bytes:
-        """The ciphertext of `data`."""
-        self._object.write(data)
-        return self._outgoing.read()
+    @property
+    def unwritten(self) -> bool:
+        """Whether ciphertext of the TLS layer's own waits."""
+        return self._outgoing.pending > 0
 
-    def pending(self) -> bytes:
-        """Ciphertext of the TLS layer's own."""
-        return self._outgoing.read() if self._outgoing.pending else b""
+    def send(self, data: bytes, /) -> bytes:
+        """All ciphertext that waits, and after it that of `data`."""
+        if data:
+            self._object.write(data)
+        return self._outgoing.read()
 
     def close(self) -> bytes:
         """A close_notify; the peer's own is not awaited."""

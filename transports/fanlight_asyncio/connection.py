@@ -42,6 +42,7 @@ class Client(asyncio.Protocol):
             transport.abort()  # type: ignore[attr-defined]
             return
         prepare(transport.get_extra_info("socket"))
+        transport.set_write_buffer_limits(high=0)  # type: ignore[attr-defined]  # credit is given when all is gone
         self.connection = connection
         self._host.clients[connection] = self
         self.drain()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NOT_FOUND = empty(404)
 BAD_PATH = text(400, "bad request")
+FORBIDDEN = empty(403)
+_OPTIONS = empty(200, ("allow", "GET,HEAD,POST,PUT,OPTIONS"))  # the server as a whole (RFC 9110 9.3.7)
 
 
 class Exchange:
@@ -68,7 +70,7 @@ class Exchange:
         if self.place is not None:
             self.label = self.place.path
         if decision.answer is not None:
-            return self._refused(decision)
+            return _OPTIONS if request.path == "*" and decision.answer.status == 200 else self._refused(decision)
         if decision.pending:
             return self._prove(decision)
         request.identity = decision.identity
@@ -93,8 +95,6 @@ class Exchange:
     def _dispatch(self, params: dict[str, str]) -> Routine[Response | None] | Response:
         """404, 405, 400 or the handler's routine (after every gate: strangers cannot map paths)."""
         request, place = self.request, self.place
-        if request.path == "*":
-            return empty(200, ("allow", "GET,HEAD,POST,PUT,OPTIONS"))
         if place is None:
             return NOT_FOUND
         route = place.find(request.method)
@@ -107,6 +107,8 @@ class Exchange:
             request.params = decoded
         if request.head.protocol is not None and not route.websocket:
             return place.not_allowed()
+        if route.websocket and not request.listener.gates.websocket_origin(request):
+            return FORBIDDEN
         request.route = route
         return route.handler(request)
 

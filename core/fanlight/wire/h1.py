@@ -147,7 +147,7 @@ class H1Wire:
         if self._buffer[0] == 0x16:  # a TLS hello on a plaintext listener
             self.over = True
             return Finished(abort=True)
-        early = self._reader.refuse_early(bytes(self._buffer))
+        early = self._reader.refuse_early(self._buffer, self._scanned)
         self._scanned = len(self._buffer)
         return self._refuse(Malformed(early)) if early is not None else None
 

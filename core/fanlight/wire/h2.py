@@ -55,9 +55,10 @@ _UNSHARED = frozenset({"set-cookie"})
 class _Inbound:
     """The receiving half of a stream: bytes not taken yet and how many they cost the window."""
 
-    __slots__ = ("cost", "data", "ended", "head_only", "parts")
+    __slots__ = ("cost", "ended", "expects", "head_only", "parts")
 
-    def __init__(self, ended: bool, head_only: bool) -> None:
+    def __init__(self, ended: bool, head_only: bool, expects: bool = False) -> None:
+        self.expects = expects
         self.parts: list[bytes] = []
         self.cost = 0
         self.ended = ended
@@ -198,7 +199,7 @@ class H2Wire:
         if self._goodbye:
             self._h2.reset_stream(stream, ErrorCodes.REFUSED_STREAM)
             return
-        self._inbound[stream] = _Inbound(ended, head_only=head.method == "HEAD")
+        self._inbound[stream] = _Inbound(ended, head_only=head.method == "HEAD", expects=head.expects)
         self._events.append(Started(stream, head))
 
     def _data(self, event: DataReceived) -> None:
@@ -227,6 +228,9 @@ class H2Wire:
         inbound = self._inbound.get(stream)
         if inbound is None:
             raise BrokenBody
+        if inbound.expects and not inbound.parts and not inbound.ended:
+            self._head(stream, ((b":status", b"100"),), end=False)
+        inbound.expects = False
         data = b"".join(inbound.parts)
         if data:
             inbound.parts.clear()

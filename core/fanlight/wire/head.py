@@ -69,14 +69,14 @@ class HeadReader:
             self.memo[raw] = head
         return head
 
-    def refuse_early(self, start: bytes) -> Response | None:
+    def refuse_early(self, start: bytearray, scanned: int) -> Response | None:
         """The refusal that `start`, a head without its end so far, has already earned.
 
         Without this a peer that can never finish a good head would hold its
-        connection until the deadline.
+        connection until the deadline.  `scanned` bytes were looked at before.
         """
         line, found, _ = start.partition(b"\r\n")
-        if _BARE_BEFORE_END.search(start) or _METHOD_START.match(line) is None:
+        if _BARE_BEFORE_END.search(start, max(0, scanned - 2)) or _METHOD_START.match(line) is None:
             return BAD_REQUEST
         target = line.partition(b" ")[2]
         if not found and len(target) > self.limits.target_bytes + 16:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class ChannelBroken(Exception):
-    """The handshake failed or a record was bad: flush `pending`, then close."""
+    """The handshake failed or a record was bad: send what is unwritten, then close."""
 
 
 class SecureChannel(Protocol):
@@ -28,12 +28,13 @@ class SecureChannel(Protocol):
         """
         ...
 
-    def send(self, data: bytes, /) -> bytes:
-        """The ciphertext of `data`."""
+    @property
+    def unwritten(self) -> bool:
+        """Whether ciphertext waits that nobody sent: handshake, alerts, tickets."""
         ...
 
-    def pending(self) -> bytes:
-        """Ciphertext that must be written though nobody sent: handshake, alerts, tickets."""
+    def send(self, data: bytes, /) -> bytes:
+        """All ciphertext that waits, and after it that of `data` (which may be empty)."""
         ...
 
     def close(self) -> bytes:
