@@ -25,6 +25,7 @@ from fanlight.asks import Effect
 from fanlight.pages.effects import LogLevel, ProcessSnapshot, ReadLogLevel, SnapshotCoordinator, SnapshotProcess
 from fanlight.relations import Relation
 
+from .process import ProcessRelations
 from .process_heap import GC_GENERATIONS
 from .process_modules import modules
 from .process_pace import line, never, polite
@@ -53,37 +54,43 @@ _STARTED = time.time()
 class Introspection:
     """Answers `ReadLogLevel`, `SnapshotProcess` and `SnapshotCoordinator` for one server.
 
-    Make it on the thread that serves.  `relations` are those of the process
-    (`ProcessRelations.relations`); whoever made them closes them.
+    Make it on the thread that serves, inside its loop.  `relations` are those
+    of the process, from now until `close`.
     """
 
     handlers: Mapping[type, Callable[[Any], Any]]
     interrupts: Mapping[type, Callable[[Any], None]]
 
-    def __init__(self, server: Server, relations: tuple[Relation, ...]) -> None:
+    def __init__(self, server: Server) -> None:
         self._server = server
-        self._relations = relations
+        self._process = ProcessRelations(server)
         self._thread = threading.get_ident()
         # An interrupt may come before the work begins, so it is kept with the effect that it is for.
         self._interrupted: WeakSet[Effect[Any]] = WeakSet()
         self.handlers = {
             ReadLogLevel: lambda effect: log_level(),
-            SnapshotProcess: self._process,
-            SnapshotCoordinator: self._coordinator,
+            SnapshotProcess: self._snapshot_process,
+            SnapshotCoordinator: self._snapshot_coordinator,
         }
         self.interrupts = {SnapshotProcess: self._interrupted.add, SnapshotCoordinator: self._interrupted.add}
 
+    @property
+    def relations(self) -> tuple[Relation, ...]:
+        """The live relations of the process, for the SQL engine."""
+        return self._process.relations
+
     def close(self) -> None:
-        """Nothing is held."""
+        """Keep no more log records."""
+        self._process.close()
 
     def _stopped(self, effect: Effect[Any]) -> Stopped:
         return partial(self._interrupted.__contains__, effect)
 
-    def _process(self, effect: SnapshotProcess) -> ProcessSnapshot:
+    def _snapshot_process(self, effect: SnapshotProcess) -> ProcessSnapshot:
         loaded = tuple(modules(self._stopped(effect)))
-        return ProcessSnapshot(process_facts(), loaded, self._relations)
+        return ProcessSnapshot(process_facts(), loaded, self.relations)
 
-    def _coordinator(self, effect: SnapshotCoordinator) -> Mapping[str, Any]:
+    def _snapshot_coordinator(self, effect: SnapshotCoordinator) -> Mapping[str, Any]:
         return coordinator(self._server, self._thread, self._stopped(effect))
 
 

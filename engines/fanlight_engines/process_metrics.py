@@ -6,10 +6,10 @@ collector that fails is left out; nothing is counted or changed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cache
 from itertools import accumulate
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -98,7 +98,11 @@ def _values(shape: Shape, numbers: list[Any]) -> list[Any]:
 
 
 def _labels(labels: Any) -> str:
-    return json.dumps({line(name): line(value, 1024) for name, value in labels.items()}, ensure_ascii=False)
+    """JSON text, made by hand: this is most of what a sample costs."""
+    pairs = [
+        f"{encode_basestring(line(name))}: {encode_basestring(line(value, 1024))}" for name, value in labels.items()
+    ]
+    return "{" + ", ".join(pairs) + "}"
 
 
 def _number(value: Any) -> float | None:
@@ -119,7 +123,7 @@ METRICS = Relation(
     ),
     rows=unserved,
     doc="The metrics of the host's registry, and then fanlight's own, as a scrape would see them; without `_created`.",
-    cost="About 5 microseconds for each sample, and whatever the host's own collectors do.",
+    cost="About 8 microseconds for each sample, and whatever the host's own collectors do.",
 )
 
 

@@ -31,8 +31,7 @@ from fanlight.pages.effects import (
 )
 from fanlight.sql.effects import Execute, StartEngine
 from fanlight_engines.introspection import Introspection, coordinator, log_level, process_facts, process_start
-from fanlight_engines.process import ProcessRelations
-from fanlight_engines.process_pace import never
+from fanlight_engines.process import DECLARED
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Outgoing
 from tests.engines.test_process_tasks import asyncio_program, in_thread, trio_program
@@ -74,8 +73,7 @@ def sim() -> Sim:
 
 @pytest.fixture
 def engine(sim: Sim) -> Iterator[Introspection]:
-    relations = ProcessRelations(sim.server)
-    introspection = Introspection(sim.server, relations.relations)
+    introspection = Introspection(sim.server)
 
     def answering(effect: Any) -> Any:
         return (
@@ -85,7 +83,6 @@ def engine(sim: Sim) -> Iterator[Introspection]:
     sim.answering = answering
     yield introspection
     introspection.close()
-    relations.close()
 
 
 LEVELS: list[tuple[int, int, LogLevel]] = [
@@ -242,8 +239,13 @@ def test_an_interrupt_ends_the_walk_even_when_it_comes_first(
     assert set(short) == set(COORDINATOR_KEYS) if isinstance(short, dict) else True
 
 
-def test_a_walk_that_nobody_stops_goes_on() -> None:
-    assert never() is False
+def test_its_relations_keep_log_records_until_it_is_closed(engine: Introspection) -> None:
+    assert engine.relations == DECLARED
+    logging.getLogger("tests.introspection").warning("hello")
+    logs = next(relation for relation in engine.relations if relation.name == "log_records")
+    assert [row[3] for row in logs.rows()][-1] == "hello"
+    engine.close()
+    assert list(logs.rows()) == []
 
 
 def test_failures_of_the_walk_are_failures_of_the_page(sim: Sim) -> None:
