@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from tests.stateful.machine import ConnectionMachine
-from tests.stateful.world import SECRET
+from tests.stateful.world import CREDENTIAL
 
 HOST = b"Host: localhost\r\n"
 
@@ -46,7 +46,7 @@ class Http1(ConnectionMachine):
 
     @rule(path=paths)
     def ask_with_a_secret(self, path: str) -> None:
-        self.wire.send(request("GET", path, f"Authorization: Bearer {SECRET}\r\n".encode()))
+        self.wire.send(request("GET", path, f"Authorization: Bearer {CREDENTIAL}\r\n".encode()))
 
     @rule(path=paths)
     def ask_for_the_last_time(self, path: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.stateful.machine import ConnectionMachine
-from tests.stateful.world import SECRET
+from tests.stateful.world import CREDENTIAL
 
 paths = st.sampled_from(["/now", "/wait", "/race", "/stream", "/bug", "/nowhere", "/echo"])
 streams = st.integers(0, 20)
@@ -55,7 +55,7 @@ class Http2(ConnectionMachine):
 
     @rule(path=paths)
     def ask_with_a_secret(self, path: str) -> None:
-        self.open("GET", path, end=True, more=(("authorization", f"Bearer {SECRET}"),))
+        self.open("GET", path, end=True, more=(("authorization", f"Bearer {CREDENTIAL}"),))
 
     @rule(path=st.sampled_from(["/echo", "/hold", "/now"]))
     def open_upload(self, path: str) -> None:

@@ -12,7 +12,8 @@ from fanlight import App, Effect, Limits, Listener, Race, Request, Response, Sen
 from fanlight.http.websocket import AcceptWebSocket, NextMessage, PeerClosed, SendMessage
 
 PLAIN = (("content-type", "text/plain"),)
-SECRET = "correct-horse-battery"
+SECRET = "correct-horse-battery"  # in exceptions of ours: must never reach a client
+CREDENTIAL = "staple-of-ada"  # from a client: must never reach a note
 CHUNK = 8 * 1024
 LIMITS = Limits(
     high_water=32 * 1024, input_bytes=16 * 1024, body_bytes=64 * 1024, message_bytes=64 * 1024, events_per_turn=8

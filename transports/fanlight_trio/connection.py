@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import trio
-from trio.lowlevel import notify_closing, wait_readable, wait_writable
+from trio.lowlevel import enable_ki_protection, notify_closing, wait_readable, wait_writable
 
 from fanlight.outputs import Cancel, Close, Note, Perform, Send
 from fanlight_engines.performer import now
@@ -38,6 +38,7 @@ class Client:
         self._draining = False
         self._wake: trio.Event | None = None
 
+    @enable_ki_protection  # Ctrl-C is for the host
     async def run(self) -> None:
         """Read until the connection closes the socket."""
         self.drain()
@@ -121,6 +122,7 @@ class Client:
                 self._blocked = True
                 self._host.start(self._write)
 
+    @enable_ki_protection
     async def _write(self) -> None:
         """Write what the socket did not take at once, as it takes it."""
         while self._unwritten and self._sock is not None:

@@ -73,6 +73,7 @@ class Host:
         self._armed = inf
         self._drained = trio.Event()
 
+    @trio.lowlevel.enable_ki_protection  # Ctrl-C is for the host
     async def accept(self, bound: Bound, sock: socket.socket) -> None:
         """Take connections as they come."""
         listening = trio.socket.from_stdlib_socket(sock)
@@ -113,6 +114,7 @@ class Host:
             self._armed = self.server.deadline
             self._alarm.deadline = trio.current_time() + max(0.0, self._armed - now().mono)
 
+    @trio.lowlevel.enable_ki_protection
     async def keep_time(self) -> None:
         """Sleep to the server's deadline, for ever."""
         while True:
