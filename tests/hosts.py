@@ -102,9 +102,8 @@ class _Seams:
         self._replace(self.modules[-1], "performer_for", self.performer_for)
 
     def _replace(self, module: Any, name: str, value: Any) -> None:
-        if hasattr(module, name):
-            self.real[module, name] = getattr(module, name)
-            setattr(module, name, value)
+        self.real[module, name] = getattr(module, name)
+        setattr(module, name, value)
 
     def performer_for(self, server: Server) -> Any:
         """The real performer, as the test of this app wants to see it."""
