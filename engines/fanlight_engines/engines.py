@@ -7,7 +7,9 @@ still load at first use.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import ChainMap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 import fanlight.pages.table
 import fanlight.server  # noqa: F401
@@ -15,14 +17,33 @@ import fanlight.server  # noqa: F401
 from .duckdb import DuckDbEngine
 from .gather import Gatherer
 from .host import HostFacts
+from .introspection import Introspection
 from .profiles import HeapProfiler
 
 if TYPE_CHECKING:
+    from fanlight.relations import Relation
     from fanlight.server import Server
 
     from .performer import Engine
 
 
+class _SqlOfServer:
+    """What the SQL engine is told: the app's settings, and its relations with those of the process."""
+
+    def __init__(self, server: Server, process: tuple[Relation, ...]) -> None:
+        app = server.app
+        self.sql_writers: Literal["privileged", "everybody"] = app.sql_writers
+        self.sql_connections: int = app.sql_connections
+        # Keys of the process have a dot, which no published name has: a program's `tasks` is its own.
+        own = {f"{relation.schema}.{relation.name}": relation for relation in process}
+        self.relations: Mapping[str, Relation] = ChainMap(app.relations, own)
+
+
 def engines_for(server: Server) -> list[Engine]:
-    """The engines that the pages of `server` ask; none of them has started anything yet."""
-    return [HostFacts(), Gatherer(), HeapProfiler(server.app), DuckDbEngine(server.app)]
+    """The engines that the pages of `server` ask, made on the thread that serves it.
+
+    Heavy ones start when they are first asked.
+    """
+    process = Introspection(server)
+    sql = DuckDbEngine(_SqlOfServer(server, process.relations))
+    return [HostFacts(), Gatherer(), HeapProfiler(server.app), process, sql]
