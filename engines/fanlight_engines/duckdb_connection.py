@@ -19,7 +19,7 @@ from fanlight.sql.errors import SqlError, Unreadable, result_too_large
 from fanlight.sql.lexer import words
 
 from .duckdb_errors import sql_error
-from .duckdb_instance import CATALOG
+from .duckdb_instance import CATALOG, refusal
 from .duckdb_relations import PREFIX, Catalogue, Source, live_name
 from .duckdb_types import as_fetched, descriptor, is_lossy
 from .duckdb_values import column_encoder
@@ -41,11 +41,15 @@ Column = tuple[str, Any]
 
 @frozen
 class Parsed:
-    """A statement that DuckDB's parser took: the statement, its type's name, its parameters."""
+    """A statement that DuckDB's parser took: the statement, its type's name, its parameters.
+
+    `refused` is why it must not run, for those who may write and for those who may not.
+    """
 
     statement: Any
     kind: str
     parameters: frozenset[str]
+    refused: tuple[SqlError | None, SqlError | None]
 
 
 class Connection:
@@ -256,12 +260,17 @@ def _parse(cursor: Any, text: str) -> Parsed | SqlError:
         if len(statements) != 1:
             return SqlError("syntax error: one statement expected", "42601")
         (statement,) = statements
-        return Parsed(statement, statement.type.name, frozenset(statement.named_parameters))
+        kind = statement.type.name
+        return Parsed(statement, kind, frozenset(statement.named_parameters), _refusals(text, kind))
     except duckdb.Error as raised:
         return sql_error(raised)
     except ValueError:
         # The client's enumeration lacks the newest statement types: none of them is for clients.
-        return Parsed(None, "UNKNOWN", frozenset())
+        return Parsed(None, "UNKNOWN", frozenset(), _refusals(text, "UNKNOWN"))
+
+
+def _refusals(text: str, kind: str) -> tuple[SqlError | None, SqlError | None]:
+    return refusal(text, kind, read_only=False), refusal(text, kind, read_only=True)
 
 
 def _setting(name: str, value: str) -> str:

@@ -19,7 +19,6 @@ from fanlight.sql.errors import CANCELLED, SqlError, Unreadable, wrong_parameter
 
 from .duckdb_connection import Connection, Interrupted, Parsed, Result
 from .duckdb_errors import missing_table, sql_error
-from .duckdb_instance import refusal
 from .duckdb_relations import PREFIX
 
 if TYPE_CHECKING:
@@ -300,7 +299,7 @@ class Session:
 
 def _refused(parsed: Parsed, work: Execute) -> SqlError | None:
     """Why a statement that parses does not run: the sandbox, or its parameters."""
-    refused = refusal(work.text, parsed.kind, read_only=work.read_only)
+    refused = parsed.refused[work.read_only]
     if refused is not None:
         return refused
     for name in parsed.parameters:

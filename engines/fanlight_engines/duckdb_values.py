@@ -283,22 +283,69 @@ def _key(encode: Encode, value: Any) -> str:
     return text if text.startswith('"') else encode_basestring(text)
 
 
+# --- Columns: the loops over the commonest types, as tight as Python has them. ---
+
+_BOOLS = {True: "true", False: "false", None: "null"}
+
+
+def _booleans(values: Sequence[Any]) -> Iterable[str]:
+    return [_BOOLS[value] for value in values]
+
+
+def _integers(values: Sequence[Any]) -> Iterable[str]:
+    return [f'"{value}"' for value in values]
+
+
+def _texts(values: Sequence[Any]) -> Iterable[str]:
+    return map(encode_basestring, values)
+
+
+def _doubles(values: Sequence[Any]) -> Iterable[str]:
+    """Where `repr` has no exponent, it has Rust's layout already; the comparisons are false for NaN."""
+    return [f'"{value!r}"' if 1e-4 < value < 1e15 or -1e15 < value < -1e-4 else _float(value) for value in values]
+
+
+def _decimals(values: Sequence[Any]) -> Iterable[str]:
+    return [f'"{value:f}"' for value in values]
+
+
+def _dates(values: Sequence[Any]) -> Iterable[str]:
+    return [f'"{value}"' if type(value) is date else _date(value) for value in values]
+
+
+def _timestamps(values: Sequence[Any]) -> Iterable[str]:
+    if not all(isinstance(value, datetime) for value in values):
+        return map(_timestamp, values)
+    spans = [value - _EPOCH for value in values]
+    return [
+        f'"{(span.days * 86_400 + span.seconds) * 1000 + span.microseconds // 1000}.{span.microseconds % 1000:03d}"'
+        for span in spans
+    ]
+
+
+_COLUMNS: dict[str, EncodeColumn] = {
+    **dict.fromkeys(("tinyint", "utinyint", "smallint", "usmallint", "integer", "uinteger", "bigint"), _integers),
+    **dict.fromkeys(("ubigint", "hugeint", "uhugeint"), _integers),
+    "varchar": _texts,
+    "enum": _texts,
+    "double": _doubles,
+    "decimal": _decimals,
+    "date": _dates,
+    "timestamp": _timestamps,
+}
+
+
 def column_encoder(type_: Any) -> EncodeColumn:
-    """The encoder of whole columns: the loop over the common types is as tight as Python has them."""
+    """The encoder of whole columns, None included."""
     kind = kind_of(type_)
-    if kind in ("tinyint", "utinyint", "smallint", "usmallint", "integer", "uinteger", "bigint", "ubigint", "hugeint"):
-        return _digits_column
-    encode = encoder(type_)
+    if kind == "boolean":
+        return _booleans
+    scalar = encoder(type_)
+    whole = _COLUMNS.get(kind, lambda values: map(scalar, values))
 
     def column(values: Sequence[Any]) -> Iterable[str]:
         if None not in values:
-            return map(encode, values)
-        return [encode(value) if value is not None else "null" for value in values]
+            return whole(values)
+        return [scalar(value) if value is not None else "null" for value in values]
 
     return column
-
-
-def _digits_column(values: Sequence[Any]) -> Iterable[str]:
-    if None not in values:
-        return [f'"{value}"' for value in values]
-    return [f'"{value}"' if value is not None else "null" for value in values]
