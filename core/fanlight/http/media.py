@@ -141,6 +141,9 @@ def codings(values: Iterable[str]) -> dict[str, float]:
     `*` is among them where it was sent; `x-gzip` is called `gzip`.
     """
     weights: dict[str, float] = {}
+    values = tuple(values)
+    if not values:
+        return weights
     for element in _split(",".join(values), ","):
         coding, *rest = _split(element, ";")
         weighted = _weighted(rest)

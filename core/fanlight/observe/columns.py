@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from .names import label_name, label_value
 from .numbers import histogram_texts, number, texts
-from .shapes import Kind, Piece, Shape
+from .shapes import BYTES_OF_WORK, Kind, Piece, Shape
 
 GRAIN = 512
 """Series in a block: half a slice, so that what a slice adds to the last block is small."""
@@ -183,11 +183,22 @@ class Columns:
                         found[place // each * self.width + place % each] += self._exemplar(exemplar)
         return block.template % tuple(found)
 
+    def template(self, children: list[Any]) -> bytes:
+        """The whole family as a template with a hole for each number."""
+        heading = self.heading.replace(b"%", b"%%")
+        if not children:
+            return heading
+        block, _ = self._block(0, children)
+        tail = self._tail_heading + block.tail
+        return heading + block.template + tail.replace(b"%", b"%%")
+
     def whole(self, children: list[Any]) -> Piece:
         """The family in one piece; for at most `grain` children."""
-        del self._blocks[1:]
         if not children:
+            self._blocks.clear()
             return self.heading, 1
+        if len(self._blocks) > 1:
+            del self._blocks[1:]
         block, cold = self._block(0, children)
         work = len(children) * self.width * (COLD if cold else 1)
         text = self.heading + self._fill(block, children)
@@ -206,4 +217,4 @@ class Columns:
         if self._tail_heading:
             yield self._tail_heading, 1
             for tail in tails:
-                yield tail, len(tail) // GRAIN
+                yield tail, len(tail) // BYTES_OF_WORK

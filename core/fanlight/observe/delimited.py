@@ -15,7 +15,6 @@ from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
-from ..protobuf import field_bytes
 from .columns import COLD, GRAIN
 from .grouping import collected
 from .messages import (
@@ -30,9 +29,10 @@ from .messages import (
     labels,
     message,
     metric,
+    moment,
     summary,
-    timestamp,
 )
+from .runs import Run
 from .shapes import Found, Kind, Piece, Shape
 
 _TYPES = {"counter": COUNTER, "gauge": GAUGE, "summary": SUMMARY, "histogram": HISTOGRAM}
@@ -90,9 +90,9 @@ class _Family:
         if self.shape.type not in {"counter", "gauge"}:
             return b""
         pieces: list[bytes] = []
-        for pair, moment in zip(pairs, self._moments(pairs, born), strict=True):
-            whole = metric(pair, gauge(0.0) if self.shape.type == "gauge" else counter(0.0, moment))
-            edge = len(whole) - (0 if moment is None else len(field_bytes(3, timestamp(moment))))
+        for pair, when in zip(pairs, self._moments(pairs, born), strict=True):
+            whole = metric(pair, gauge(0.0) if self.shape.type == "gauge" else counter(0.0, when))
+            edge = len(whole) - len(moment(3, when))
             pieces += [whole[: edge - 8].replace(b"%", b"%%"), b"%b", whole[edge:].replace(b"%", b"%%")]
         return b"".join(pieces)
 
@@ -106,7 +106,7 @@ class _Family:
         if block.template and not any(exemplars):
             return block.template % tuple([_DOUBLE(value) for value in values])
         found = zip(block.pairs, self._moments(block.pairs, block.born), self._bodies(values, exemplars), strict=True)
-        return b"".join([metric(pair, self._body(moment, body)) for pair, moment, body in found])
+        return b"".join([metric(pair, self._body(when, body)) for pair, when, body in found])
 
     def _bodies(self, values: list[Any], exemplars: list[Any]) -> Iterator[tuple[list[Any], list[Any]]]:
         """For each child its own numbers and exemplars."""
@@ -127,6 +127,15 @@ class _Family:
         return histogram(totals[-1], values[-1] if self.shape.summed else None, buckets, born)
 
 
+def _single(walk: Iterable[Found]) -> Iterator[Found]:
+    """The walk with its runs taken apart: a message is one family's."""
+    for kind, family, children in walk:
+        if isinstance(family, Run):
+            yield from family.families(children)
+        else:
+            yield kind, family, children
+
+
 class Delimited:
     """Writes the families of a walk as delimited protobuf; see `text.Renderer`."""
 
@@ -135,7 +144,7 @@ class Delimited:
 
     def pieces(self, walk: Iterable[Found], created: bool) -> Iterator[Piece]:
         """The whole exposition; `created` says whether moments of creation are told."""
-        for kind, family, children in walk:
+        for kind, family, children in _single(walk):
             if kind is not None:
                 known = self._memory.get(family)
                 if known is None or known.setting != created:

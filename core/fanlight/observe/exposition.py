@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from .delimited import Delimited
 from .gathering import Gathered
@@ -41,6 +42,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._writers: dict[Format, Writer] = {}
+        self._groups: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()
 
     def writer(self, form: Format) -> Writer:
         """The writer of `form`, made when it is first asked for."""
@@ -48,6 +50,13 @@ class Memory:
         if writer is None:
             writer = self._writers.setdefault(form, _WRITERS[form]())
         return writer
+
+    def groups(self, registry: Any) -> list[Any]:
+        """What `families.walk` remembers of `registry`."""
+        try:
+            return self._groups.setdefault(registry, [])
+        except TypeError:  # no weak references to it: a collector of the host's that poses as a registry
+            return []
 
 
 class Slices:
@@ -94,6 +103,7 @@ def slices(
     left out.  `failed` is told of collectors that raise; anything else that
     raises while this is iterated is a family that cannot be written.
     """
+    memory = memory or Memory()
     seen: set[str] = set()
     walk: Iterator[Found] = walk_own(own, seen)
     created = False
@@ -101,8 +111,8 @@ def slices(
         from . import families
 
         created = families.created_shown()
-        walk = chain(families.walk(registry, seen, failed, gathered), walk)
-    return Slices((memory or Memory()).writer(form).pieces(walk, created))
+        walk = chain(families.walk(registry, seen, failed, gathered, memory.groups(registry)), walk)
+    return Slices(memory.writer(form).pieces(walk, created))
 
 
 def readings(registry: Any, own: Iterable[OwnFamily] = ()) -> Iterator[tuple[str, dict[str, str], float]]:

@@ -11,6 +11,7 @@ rests.  Whoever imports this module imports prometheus_client.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from attrs import frozen
@@ -21,8 +22,9 @@ from prometheus_client.registry import CollectorRegistry
 from prometheus_client.samples import Sample
 from prometheus_client.values import MutexValue
 
-from .gathering import Gathered
-from .shapes import REST, Found, Kind, Shape
+from .gathering import Gathered, is_blocking
+from .runs import LONGEST, SMALL, Run, children_of
+from .shapes import REST, Found, Shape
 
 Failed = Callable[[str, Exception], None]
 """Told about each collector that raised: its name and what it raised."""
@@ -134,7 +136,7 @@ def _kinds() -> dict[type, _Children]:
     return {type_: kind for type_, kind in kinds.items() if _readable(kind, type_("x", "x", ["x"], registry=None))}
 
 
-KINDS: Mapping[type, Kind] = _kinds()
+KINDS: Mapping[type, _Children] = _kinds()
 _PLAIN = getattr(Gauge, "_child_samples", None)
 
 
@@ -149,39 +151,58 @@ class Sampled:
     samples: Iterator[Sample]
 
 
-def _children(metric: Any) -> list[Any]:
-    """The children as they are now; `list` of a dict's values is one step for other threads."""
-    return list(metric._metrics.values()) if metric._labelnames else [metric]
-
-
 def _samples(metric: Any) -> Iterator[Sample]:
-    for child in _children(metric):
+    for child in children_of(metric):
         labels = dict(zip(metric._labelnames, child._labelvalues, strict=True))
         for suffix, more, value, *_ in child._child_samples():
             yield Sample(metric._name + suffix, {**labels, **more}, value)
 
 
-def _sampled(metric: Any) -> Any:
-    return Sampled(metric._name, metric._documentation, metric._type, metric._unit, _samples(metric))
-
-
-def _functions(children: list[Any]) -> bool:
+def _functions(gauges: list[Any]) -> bool:
     """Whether any of these gauges got a function: it then answers samples of its own."""
-    return [child._child_samples.__func__ for child in children].count(_PLAIN) != len(children)
+    return [gauge._child_samples.__func__ for gauge in gauges].count(_PLAIN) != len(gauges)
 
 
-def _direct(kind: Any, metric: Any) -> Iterator[Found]:
-    """The metric with its children, after rests; nothing at all when it must be collected."""
-    children = _children(metric)
-    if children and type(kind.cell(children[0])) is not MutexValue:
-        return
-    if kind.type == "gauge":
-        for start in range(0, len(children), _LOOK):
-            if _functions(children[start : start + _LOOK]):
-                return
-            if start:
-                yield REST
-    yield kind, metric, children
+def _sound(kind: _Children, children: list[Any]) -> bool:
+    """Whether the numbers of these children are in memory: the first one's tells."""
+    return not children or type(kind.cell(children[0])) is MutexValue
+
+
+class Group:
+    """Some collectors of a registry, and the runs among them as (start, end, run or None)."""
+
+    def __init__(self, collectors: list[Any]) -> None:
+        self.size = len(collectors)
+        self.stale = False
+        self.steps: list[tuple[int, int, Run | None]] = []
+        start = 0
+        for fits, part in groupby(collectors, _fits_a_run):
+            members = list(part)
+            run = Run([KINDS[type(member)] for member in members], members) if fits else None
+            self.steps.append((start, start + len(members), run))
+            start += len(members)
+
+    def children(self, collectors: list[Any]) -> list[list[Any]] | None:
+        """The children of each run (of other steps nothing); None when the runs are no longer what they were."""
+        if self.stale or self.size != len(collectors):
+            return None
+        found: list[list[Any]] = []
+        for start, end, run in self.steps:
+            children = [] if run is None else run.children(collectors[start:end])
+            if children is None:
+                return None
+            found.append(children)
+        return found
+
+
+def _fits_a_run(collector: Any) -> bool:
+    kind = KINDS.get(type(collector))
+    if kind is None or kind.type == "histogram" or is_blocking(collector):
+        return False
+    if collector._labelnames and len(collector._metrics) > SMALL:
+        return False
+    children = children_of(collector)
+    return len(children) <= SMALL and _sound(kind, children) and not (kind.type == "gauge" and _functions(children))
 
 
 def name_of(collector: Any) -> str:
@@ -214,33 +235,80 @@ def _collected(collector: Any, gathered: Gathered | None, failed: Failed) -> Ite
         failed(name_of(collector), gathered.failure)
 
 
-def walk(registry: Any, seen: set[str], failed: Failed, gathered: Mapping[Any, Gathered]) -> Iterator[Found]:
+class _Walk:
+    """One walk: what it has seen, who is told of failures, what was gathered before."""
+
+    def __init__(self, seen: set[str], failed: Failed, gathered: Mapping[Any, Gathered]) -> None:
+        self.seen = seen
+        self.failed = failed
+        self.gathered = gathered
+
+    def group(self, group: Group, collectors: list[Any], found: list[list[Any]]) -> Iterator[Found]:
+        """All collectors of a group, in their order; `found` are the children of its runs."""
+        for (start, end, run), children in zip(group.steps, found, strict=True):
+            if run is not None:
+                if not _functions([children[place] for place in run.layout.gauges]):
+                    self.seen |= run.names
+                    yield run.layout.kinds[0], run, children
+                    continue
+                group.stale = True
+            for collector in collectors[start:end]:
+                yield from self.one(collector)
+
+    def one(self, collector: Any) -> Iterator[Found]:
+        """One collector: read directly where that can be, else asked."""
+        given = self.gathered.get(collector) if self.gathered else None
+        kind = KINDS.get(type(collector)) if given is None else None
+        if kind is not None:
+            children = children_of(collector)
+            found = _sound(kind, children)
+            if found and kind.type == "gauge":
+                for start in range(0, len(children), _LOOK):
+                    if start:
+                        yield REST
+                    found = found and not _functions(children[start : start + _LOOK])
+            if found:
+                self.seen.add(collector._name)
+                yield kind, collector, children
+                return
+        elif given is None and type(collector) in (Info, Enum):
+            self.seen.add(collector._name)
+            args = collector._name, collector._documentation, collector._type, collector._unit
+            yield None, Sampled(*args, _samples(collector)), []
+            return
+        for family in _collected(collector, given, self.failed):
+            self.seen.add(family.name)
+            yield None, family, []
+
+
+def walk(
+    registry: Any, seen: set[str], failed: Failed, gathered: Mapping[Any, Gathered], groups: list[Group]
+) -> Iterator[Found]:
     """All families of `registry`, in the order of `registry.collect()`.
 
     Adds their names to `seen`.  `gathered` holds what blocking collectors have
     already given.  A collector that raises is told to `failed`, its families
-    so far stand, and the walk goes on.
+    so far stand, and the walk goes on.  `groups` is remembered between walks.
     """
     for family in _target(registry):
         seen.add(family.name)
         yield None, family, []
-    for collector in collectors(registry):
-        given = gathered.get(collector) if gathered else None
-        kind = KINDS.get(type(collector)) if given is None else None
-        if kind is not None:
-            found = REST
-            for found in _direct(kind, collector):
-                yield found
-            if found[0] is not None:
-                seen.add(collector._name)
-                continue
-        elif given is None and type(collector) in (Info, Enum):
-            seen.add(collector._name)
-            yield None, _sampled(collector), []
+    current = _Walk(seen, failed, gathered)
+    every = collectors(registry)
+    del groups[-(-len(every) // LONGEST) :]
+    for index, start in enumerate(range(0, len(every), LONGEST)):
+        part = every[start : start + LONGEST]
+        group = groups[index] if index < len(groups) else None
+        found = group.children(part) if group is not None else None
+        if group is None or found is None:
+            group = Group(part)
+            groups[index : index + 1] = [group]
+            found = group.children(part)
+        if found is not None:
+            yield from current.group(group, part, found)
             continue
-        for family in _collected(collector, given, failed):
-            seen.add(family.name)
-            yield None, family, []
+        for collector in part:  # a child came or went this very moment
+            yield from current.one(collector)
 
 
 def created_shown() -> bool:

@@ -15,8 +15,8 @@ from . import messages
 from .shapes import Piece
 from .text import BATCH, SAMPLE, batches
 
-Key = tuple[tuple[tuple[str, str], ...], Any]
-"""Labels (without `le` and `quantile`) and the time of a sample."""
+Key = tuple[tuple[tuple[str, str], ...], int | None]
+"""Labels (without `le` and `quantile`) and the time of a sample, in milliseconds."""
 
 _KINDS = {
     "counter": messages.COUNTER,
@@ -33,6 +33,7 @@ _ROLES: Mapping[str, Mapping[str, str]] = {
     "gaugehistogram": {"_bucket": "bucket", "_gcount": "count", "_gsum": "sum"},
 }
 _SHOWN = {"counter": "_total", "info": "_info"}
+_LATEST = 1 << 63
 _EXTRA = {"bucket": "le", "quantile": "quantile"}
 
 
@@ -72,7 +73,8 @@ class _Group:
 
 def _key(role: str, sample: Any) -> Key:
     extra = _EXTRA.get(role)
-    return tuple(sorted([pair for pair in sample.labels.items() if pair[0] != extra])), sample.timestamp
+    moment = None if sample.timestamp is None else int(float(sample.timestamp) * 1000)
+    return tuple(sorted([pair for pair in sample.labels.items() if pair[0] != extra])), moment
 
 
 def _role(roles: Mapping[str, str], sample: Any) -> str | None:
@@ -83,7 +85,7 @@ def _role(roles: Mapping[str, str], sample: Any) -> str | None:
 
 def _metric(kind: str, key: Key, group: _Group) -> bytes:
     pairs, moment = key
-    when = b"" if moment is None else field_varint(6, int(float(moment) * 1000))
+    when = b"" if moment is None or not -_LATEST <= moment < _LATEST else field_varint(6, moment)
     return messages.metric(messages.labels(pairs), group.body(kind) + when)
 
 

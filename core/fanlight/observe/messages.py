@@ -11,13 +11,12 @@ from typing import Any
 
 from ..protobuf import field_bytes, field_double, field_varint, varint
 from .names import label_name, metric_name
-from .shapes import Piece
+from .shapes import BYTES_OF_WORK, Piece
 
 COUNTER, GAUGE, SUMMARY, UNTYPED, HISTOGRAM, GAUGE_HISTOGRAM = range(6)
 """MetricType."""
 
-_BYTES_OF_WORK = 128
-"""Bytes that cost as much to pass on as a series costs to render."""
+_YEAR_1, _YEAR_10000 = -62_135_596_800.0, 253_402_300_800.0
 
 
 def labels(pairs: Iterable[tuple[str, str]]) -> bytes:
@@ -30,16 +29,17 @@ def labels(pairs: Iterable[tuple[str, str]]) -> bytes:
     )
 
 
-def timestamp(seconds: float) -> bytes:
-    """A google.protobuf.Timestamp."""
+def moment(number: int, seconds: float | None) -> bytes:
+    """A field with a google.protobuf.Timestamp; nothing for None and for what is in no year from 1 to 9999."""
+    if seconds is None or not _YEAR_1 <= float(seconds) < _YEAR_10000:
+        return b""
     nanoseconds = round(float(seconds) * 1e9)
-    return field_varint(1, nanoseconds // 10**9) + field_varint(2, nanoseconds % 10**9)
+    return field_bytes(number, field_varint(1, nanoseconds // 10**9) + field_varint(2, nanoseconds % 10**9))
 
 
 def exemplar(found: Any) -> bytes:
     """An Exemplar of prometheus_client's."""
-    when = field_bytes(3, timestamp(found.timestamp)) if found.timestamp is not None else b""
-    return labels(found.labels.items()) + field_double(2, float(found.value)) + when
+    return labels(found.labels.items()) + field_double(2, float(found.value)) + moment(3, found.timestamp)
 
 
 def count(whole: int, real: int, value: float) -> bytes:
@@ -55,9 +55,7 @@ def counter(value: float, born: float | None = None, found: Any = None) -> bytes
     data = field_double(1, float(value))
     if found is not None:
         data += field_bytes(2, exemplar(found))
-    if born is not None:
-        data += field_bytes(3, timestamp(born))
-    return field_bytes(3, data)
+    return field_bytes(3, data + moment(3, born))
 
 
 def gauge(value: float) -> bytes:
@@ -82,9 +80,7 @@ def summary(
         data += field_double(2, float(sum_))
     for quantile, value in quantiles:
         data += field_bytes(3, field_double(1, quantile) + field_double(2, float(value)))
-    if born is not None:
-        data += field_bytes(4, timestamp(born))
-    return field_bytes(4, data)
+    return field_bytes(4, data + moment(4, born))
 
 
 def histogram(
@@ -100,9 +96,7 @@ def histogram(
     for bound, value, found in buckets:
         bucket = count(1, 4, value) + field_double(2, bound)
         parts.append(field_bytes(3, bucket if found is None else bucket + field_bytes(3, exemplar(found))))
-    if born is not None:
-        parts.append(field_bytes(15, timestamp(born)))
-    return field_bytes(7, b"".join(parts))
+    return field_bytes(7, b"".join(parts) + moment(15, born))
 
 
 def metric(pairs: bytes, data: bytes) -> bytes:
@@ -121,5 +115,5 @@ def message(head: bytes, parts: list[bytes], tail: bytes) -> Iterator[Piece]:
     length = len(head) + len(tail) + sum(map(len, parts))
     yield varint(length) + head, 1
     for part in parts:
-        yield part, len(part) // _BYTES_OF_WORK
+        yield part, len(part) // BYTES_OF_WORK
     yield tail, 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
-from .shapes import Kind, OwnFamily, Shape
+from .shapes import Kind, OwnFamily, Shape, names_of
 
 if TYPE_CHECKING:
     from .exposition import Memory
@@ -90,6 +90,7 @@ class TallyFamily:
 
     def __init__(self, type_: str, name: str, doc: str, *labels: str) -> None:
         self.shape = Shape(type_, name, doc, labels)
+        self.names = names_of(self.shape)
         self._cells: dict[Key, Tally] = {}
 
     @property
@@ -110,6 +111,7 @@ class SpreadFamily:
 
     def __init__(self, name: str, doc: str, *labels: str) -> None:
         self.shape = Shape("histogram", name, doc, labels, bounds=(*BUCKETS, float("inf")))
+        self.names = names_of(self.shape)
         self._cells: dict[Key, Spread] = {}
 
     @property
@@ -126,23 +128,23 @@ class SpreadFamily:
 class RouteCells:
     """The cells of one route on one listener; whoever keeps it saves the look-up."""
 
-    __slots__ = ("_active", "_duration", "_durations", "_key", "_requests", "_statuses")
+    __slots__ = ("_duration", "_durations", "_key", "_requests", "_statuses", "active")
 
     def __init__(self, requests: TallyFamily, active: Tally, durations: SpreadFamily) -> None:
         self._requests = requests
         self._durations = durations
         self._key = active.key
-        self._active = active
+        self.active = active
         self._duration: Spread | None = None
         self._statuses: dict[int, Tally] = {}
 
     def started(self) -> None:
         """A request head has been read."""
-        self._active.value += 1.0
+        self.active.value += 1.0
 
     def answered(self, status: int, seconds: float) -> None:
         """The response head is ready, `seconds` after the start; 101 for a WebSocket (200 on HTTP/2)."""
-        self._active.value -= 1.0
+        self.active.value -= 1.0
         tally = self._statuses.get(status)
         duration = self._duration
         if tally is None or duration is None:
@@ -154,7 +156,7 @@ class RouteCells:
 
     def dropped(self) -> None:
         """The request ended before its response head: neither counted nor timed."""
-        self._active.value -= 1.0
+        self.active.value -= 1.0
 
 
 class HttpMetrics:
@@ -223,11 +225,12 @@ class HttpMetrics:
 
     def started(self, path: str, source: str) -> None:
         """A request head has been read and matched."""
-        self.route(path, source).started()
+        cells = self._routes.get((path, source)) or self.route(path, source)
+        cells.active.value += 1.0
 
     def answered(self, path: str, source: str, status: int, seconds: float) -> None:
         """The response head is ready, `seconds` after the start."""
-        self.route(path, source).answered(status, seconds)
+        (self._routes.get((path, source)) or self.route(path, source)).answered(status, seconds)
 
     def dropped(self, path: str, source: str) -> None:
         """The request ended before its response head."""

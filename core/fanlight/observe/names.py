@@ -9,6 +9,7 @@ never sees a number (`numbers`) and never cuts a text.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 # `$` also stands before a final newline.  That is how prometheus_client tells good names from bad ones, and
@@ -19,8 +20,8 @@ _NOT_OF_METRIC = re.compile(r"[^a-zA-Z0-9_:]")
 _NOT_OF_LABEL = re.compile(r"[^a-zA-Z0-9_]")
 _SPECIAL = re.compile(r'[\\"\n]')
 
-_REMEMBERED = 1024
-"""Names that are remembered: far more than one process registers, little memory."""
+REMEMBERED = 1024
+"""Names and line beginnings that are remembered: the usual collectors have fewer, and it is little memory."""
 
 
 def _underscored(name: str, strange: re.Pattern[str]) -> str:
@@ -29,19 +30,19 @@ def _underscored(name: str, strange: re.Pattern[str]) -> str:
     return "_" + plain[1:] if plain[:1].isdigit() else plain
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(REMEMBERED)
 def metric_name(name: str) -> str:
     """The name of a family, or of a sample in text 0.0.4: `a.b` is `a_b`, colons stay."""
     return name if _METRIC.match(name) else _underscored(name, _NOT_OF_METRIC)
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(REMEMBERED)
 def openmetrics_sample_name(name: str) -> str:
     """The name of a sample in OpenMetrics 1.0: as `metric_name`, but colons go too."""
     return _underscored(name, _NOT_OF_LABEL)
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(REMEMBERED)
 def label_name(name: str) -> str:
     """The name of a label: `a.b` is `a_b`."""
     return name if _LABEL.match(name) else _underscored(name, _NOT_OF_LABEL)
@@ -59,9 +60,9 @@ def help_text(text: str) -> str:
     return text.replace("\\", r"\\").replace("\n", r"\n")
 
 
-def labels_text(labels: dict[str, str]) -> str:
+def labels_text(labels: Iterable[tuple[str, str]]) -> str:
     """`{a="1",b="2"}` in the order of the unescaped names; nothing for no labels."""
-    if not labels:
+    pairs = [f'{label_name(name)}="{label_value(value)}"' for name, value in sorted(labels)]
+    if not pairs:
         return ""
-    pairs = [f'{label_name(name)}="{label_value(value)}"' for name, value in sorted(labels.items())]
     return "{" + ",".join(pairs) + "}"

@@ -17,23 +17,30 @@ _LARGE = 1e6
 
 
 def number(value: Any) -> bytes:
+    """The text of one number as bytes: see `number_text`."""
+    return number_text(value).encode()
+
+
+def number_text(value: Any) -> str:
     """The text of one number: `1.0`, `1e+06`, `+Inf`, `NaN`.
 
     Positive numbers of seven and more digits before the point get Go's
     exponent; negative ones are left as `repr` has them, as prometheus_client
     does.  Raises TypeError or ValueError for what is no number.
     """
+    if value.__class__ is float and -_INF < value < _LARGE:
+        return repr(value)
     real = float(value)
     if isnan(real):
-        return b"NaN"
+        return "NaN"
     if isinf(real):
-        return b"+Inf" if real > 0 else b"-Inf"
+        return "+Inf" if real > 0 else "-Inf"
     text = repr(real)
     point = text.find(".")
     if real > 0 and point > 6:
         digits = f"{text[0]}.{text[1:point]}{text[point + 1 :]}".rstrip("0.")
-        return f"{digits}e+{point - 1:02d}".encode()
-    return text.encode()
+        return f"{digits}e+{point - 1:02d}"
+    return text
 
 
 def texts(values: Sequence[Any], before: Sequence[Any], known: Sequence[bytes]) -> list[bytes]:

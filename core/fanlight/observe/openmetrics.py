@@ -8,19 +8,20 @@ Native histograms are not of this version and are left out.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
-from .names import label_value, labels_text, metric_name, openmetrics_sample_name
-from .numbers import number
+from .names import REMEMBERED, label_value, labels_text, metric_name, openmetrics_sample_name
+from .numbers import number_text
 from .shapes import Piece, Shape
 from .text import SAMPLE, Renderer, batches
 
 
-def exemplar_text(exemplar: Any) -> bytes:
+def exemplar_text(exemplar: Any) -> str:
     """` # {trace="1"} 0.5 1700000000.5`: the labels, the value, the time if it is known."""
     labels = ",".join([f'{name}="{label_value(value)}"' for name, value in sorted(exemplar.labels.items())])
     moment = "" if exemplar.timestamp is None else f" {exemplar.timestamp}"
-    return f" # {{{labels}}} {number(exemplar.value).decode()}{moment}".encode()
+    return f" # {{{labels}}} {number_text(exemplar.value)}{moment}"
 
 
 def _may_have_exemplars(family: Any, name: str) -> bool:
@@ -29,6 +30,33 @@ def _may_have_exemplars(family: Any, name: str) -> bool:
     if family.type in ("histogram", "gaugehistogram") and name.endswith("_bucket"):
         return True
     return bool(family.type == "histogram" and name == family.name)
+
+
+def _line(family: Any, sample: Any) -> str:
+    """One line.  Raises ValueError for an exemplar where the format allows none."""
+    exemplar = ""
+    if sample.exemplar:
+        if not _may_have_exemplars(family, sample.name):
+            raise ValueError(f"Metric {family.name} has exemplars, but is not a histogram bucket or counter")
+        exemplar = exemplar_text(sample.exemplar)
+    if getattr(sample, "native_histogram", None):
+        return ""
+    value = "" if sample.value is None else number_text(sample.value)
+    moment = "" if sample.timestamp is None else f" {sample.timestamp}"
+    labels = tuple(sample.labels.items()) if sample.labels else ()
+    return f"{_before_number(sample.name, labels)}{value}{moment}{exemplar}\n"
+
+
+@lru_cache(REMEMBERED)
+def _comments(name: str, doc: str, kind: str, unit: str) -> str:
+    shown = metric_name(name)
+    units = f"# UNIT {shown} {unit}\n" if unit else ""
+    return f"# HELP {shown} {label_value(doc)}\n# TYPE {shown} {kind}\n{units}"
+
+
+@lru_cache(REMEMBERED)
+def _before_number(name: str, labels: tuple[tuple[str, str], ...]) -> str:
+    return f"{openmetrics_sample_name(name)}{labels_text(labels)} "
 
 
 class OpenMetrics(Renderer):
@@ -40,38 +68,23 @@ class OpenMetrics(Renderer):
     end = b"# EOF\n"
 
     def heading(self, shape: Shape) -> bytes:
-        return self._comments(shape.name, shape.doc, shape.type, shape.unit)
+        return _comments(shape.name, shape.doc, shape.type, shape.unit).encode()
 
     def created_heading(self, shape: Shape) -> bytes:
         """Never needed: `_created` stands inline."""
         return b""
 
-    def _comments(self, name: str, doc: str, kind: str, unit: str) -> bytes:
-        shown = metric_name(name)
-        units = f"# UNIT {shown} {unit}\n" if unit else ""
-        return f"# HELP {shown} {label_value(doc)}\n# TYPE {shown} {kind}\n{units}".encode()
-
     def sample_name(self, name: str) -> str:
         return openmetrics_sample_name(name)
 
     def exemplar(self, exemplar: Any) -> bytes:
-        return exemplar_text(exemplar)
+        return exemplar_text(exemplar).encode()
 
     def collected(self, family: Any) -> Iterator[Piece]:
-        yield self._comments(family.name, family.documentation, family.type, family.unit), 1
+        held = [_comments(family.name, family.documentation, family.type, family.unit)]
         for batch in batches(family.samples):
-            yield b"".join([self._line(family, sample) for sample in batch]), SAMPLE * len(batch)
-
-    def _line(self, family: Any, sample: Any) -> bytes:
-        """One line.  Raises ValueError for an exemplar where the format allows none."""
-        exemplar = b""
-        if sample.exemplar:
-            if not _may_have_exemplars(family, sample.name):
-                raise ValueError(f"Metric {family.name} has exemplars, but is not a histogram bucket or counter")
-            exemplar = exemplar_text(sample.exemplar)
-        if getattr(sample, "native_histogram", None):
-            return b""
-        value = b"" if sample.value is None else number(sample.value)
-        moment = "" if sample.timestamp is None else f" {sample.timestamp}"
-        head = f"{openmetrics_sample_name(sample.name)}{labels_text(sample.labels)} ".encode()
-        return head + value + moment.encode() + exemplar + b"\n"
+            held += [_line(family, sample) for sample in batch]
+            yield "".join(held).encode(), SAMPLE * len(batch)
+            held.clear()
+        if held:
+            yield "".join(held).encode(), 1

@@ -105,6 +105,10 @@ Piece = tuple[bytes, int]
 """Bytes of an exposition and what they cost, in series rendered from memory (0.2 µs each)."""
 
 
+BYTES_OF_WORK = 128
+"""Bytes made before that cost as much to pass on as a series costs to render."""
+
+
 class OwnFamily(Protocol):
     """A family that fanlight itself counts: it knows its kind, its shape and its children."""
 
@@ -114,14 +118,20 @@ class OwnFamily(Protocol):
     def shape(self) -> Shape: ...
     @property
     def children(self) -> list[Any]: ...
+    @property
+    def names(self) -> frozenset[str]: ...
 
 
 _SUFFIXES = {"counter": ("", "_total"), "gauge": ("",), "histogram": ("", "_bucket", "_count", "_sum")}
 
 
+def names_of(shape: Shape) -> frozenset[str]:
+    """The names that an own family of this shape takes."""
+    return frozenset([shape.name + suffix for suffix in _SUFFIXES[shape.type]])
+
+
 def walk_own(families: Iterable[OwnFamily], seen: set[str]) -> Iterator[Found]:
     """fanlight's own families, without those whose names the host has taken (`seen`)."""
     for family in families:
-        shape = family.shape
-        if not any(shape.name + suffix in seen for suffix in _SUFFIXES[shape.type]):
+        if seen.isdisjoint(family.names):
             yield family.kind, family, family.children

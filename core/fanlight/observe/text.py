@@ -8,13 +8,15 @@ registry or decides who gets which format.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from .columns import Columns
-from .names import help_text, labels_text, metric_name
-from .numbers import number
+from .names import REMEMBERED, help_text, labels_text, metric_name
+from .numbers import number_text
+from .runs import Run, RunColumns
 from .shapes import Found, Kind, Piece, Shape
 
 BATCH = 64
@@ -22,8 +24,11 @@ BATCH = 64
 SAMPLE = 10
 """What a collected sample costs, in series rendered from memory."""
 _REST = 400
+_NEW = 150
+"""What it costs to meet a family for the first time."""
 
 _TYPES = {"info": "gauge", "stateset": "gauge", "gaugehistogram": "histogram", "unknown": "untyped"}
+_SHOWN = {"counter": "_total", "info": "_info"}
 _BEHIND = ("_created", "_gsum", "_gcount")
 
 
@@ -41,30 +46,31 @@ class Renderer:
     end = b""
 
     def __init__(self) -> None:
-        self._memory: WeakKeyDictionary[Any, Columns] = WeakKeyDictionary()
+        self._memory: WeakKeyDictionary[Any, Columns | RunColumns] = WeakKeyDictionary()
 
     def pieces(self, walk: Iterable[Found], created: bool) -> Iterator[Piece]:
         """The whole exposition; `created` says whether `_created` samples are shown."""
+        known = self._memory.get
         for kind, family, children in walk:
             if kind is not None:
-                columns = self._columns(kind, family, created)
+                columns = known(family)
+                if columns is None or columns.setting != created:
+                    columns = self._memory[family] = self._columns(kind, family, created)
+                    yield b"", _NEW
                 if len(children) <= columns.grain:
                     yield columns.whole(children)
                 else:
                     yield from columns.sliced(children)
             elif family is not None:
-                yield b"", SAMPLE
                 yield from self.collected(family)
             else:
                 yield b"", _REST
         yield self.end, 0
 
-    def _columns(self, kind: Kind, family: Any, created: bool) -> Columns:
-        columns = self._memory.get(family)
-        if columns is None or columns.setting != created:
-            columns = Columns(kind, kind.shape(family, created), self, created)
-            self._memory[family] = columns
-        return columns
+    def _columns(self, kind: Kind, family: Any, created: bool) -> Columns | RunColumns:
+        if isinstance(family, Run):
+            return RunColumns(family.layout, self, created)
+        return Columns(kind, kind.shape(family, created), self, created)
 
     def collected(self, family: Any) -> Iterator[Piece]:
         """A family with samples, as a collector gave it."""
@@ -83,11 +89,23 @@ class Renderer:
         raise NotImplementedError
 
 
-def batches(samples: Iterable[Any]) -> Iterator[list[Any]]:
+def batches(samples: Iterable[Any]) -> Iterable[list[Any]]:
     """`samples` in lists of at most `BATCH`."""
+    if isinstance(samples, list) and len(samples) <= BATCH:
+        return (samples,) if samples else ()
     rest = iter(samples)
-    while batch := list(islice(rest, BATCH)):
-        yield batch
+    return iter(lambda: list(islice(rest, BATCH)), [])
+
+
+@lru_cache(REMEMBERED)
+def _comments(name: str, doc: str, kind: str) -> str:
+    shown = metric_name(name)
+    return f"# HELP {shown} {help_text(doc)}\n# TYPE {shown} {kind}\n"
+
+
+@lru_cache(REMEMBERED)
+def _before_number(name: str, labels: tuple[tuple[str, str], ...]) -> str:
+    return f"{metric_name(name)}{labels_text(labels)} "
 
 
 class PlainText(Renderer):
@@ -98,14 +116,11 @@ class PlainText(Renderer):
     exemplars = False
 
     def heading(self, shape: Shape) -> bytes:
-        return self._comments(shape.name + "_total" if shape.type == "counter" else shape.name, shape.doc, shape.type)
+        name = shape.name + "_total" if shape.type == "counter" else shape.name
+        return _comments(name, shape.doc, shape.type).encode()
 
     def created_heading(self, shape: Shape) -> bytes:
-        return self._comments(shape.name + "_created", shape.doc, "gauge")
-
-    def _comments(self, name: str, doc: str, kind: str) -> bytes:
-        shown = metric_name(name)
-        return f"# HELP {shown} {help_text(doc)}\n# TYPE {shown} {kind}\n".encode()
+        return _comments(shape.name + "_created", shape.doc, "gauge").encode()
 
     def sample_name(self, name: str) -> str:
         return metric_name(name)
@@ -113,23 +128,27 @@ class PlainText(Renderer):
     def collected(self, family: Any) -> Iterator[Piece]:
         name: str = family.name
         kind: str = family.type
-        shown = name + {"counter": "_total", "info": "_info"}.get(kind, "")
-        yield self._comments(shown, family.documentation, _TYPES.get(kind, kind)), 1
-        behind: dict[str, list[bytes]] = {}
-        names = {name + suffix: suffix for suffix in _BEHIND}
+        held = [_comments(name + _SHOWN.get(kind, ""), family.documentation, _TYPES.get(kind, kind))]
+        behind: dict[str, list[str]] = {}
         for batch in batches(family.samples):
-            lines: list[bytes] = []
             for sample in batch:
-                suffix = names.get(sample.name)
-                target = lines if suffix is None else behind.setdefault(suffix, [])
-                target.append(self._line(sample))
-            yield b"".join(lines), SAMPLE * len(batch)
+                suffix = sample.name[len(name) :] if sample.name.endswith(_BEHIND) else ""
+                if suffix in _BEHIND and sample.name == name + suffix:
+                    behind.setdefault(suffix, []).append(_line(sample))
+                else:
+                    held.append(_line(sample))
+            yield "".join(held).encode(), SAMPLE * len(batch)
+            held.clear()
         for suffix, lines in sorted(behind.items()):
-            yield self._comments(name + suffix, family.documentation, "gauge"), 1
+            held.append(_comments(name + suffix, family.documentation, "gauge"))
             for batch in batches(lines):
-                yield b"".join(batch), len(batch)
+                yield "".join(held + batch).encode(), len(batch)
+                held.clear()
+        if held:
+            yield "".join(held).encode(), 1
 
-    def _line(self, sample: Any) -> bytes:
-        moment = "" if sample.timestamp is None else f" {int(float(sample.timestamp) * 1000):d}"
-        value = number(sample.value).decode()
-        return f"{metric_name(sample.name)}{labels_text(sample.labels)} {value}{moment}\n".encode()
+
+def _line(sample: Any) -> str:
+    moment = "" if sample.timestamp is None else f" {int(float(sample.timestamp) * 1000):d}"
+    labels = tuple(sample.labels.items()) if sample.labels else ()
+    return f"{_before_number(sample.name, labels)}{number_text(sample.value)}{moment}\n"

@@ -1,0 +1,137 @@
+"""`fanlight.observe.columns`: blocks that are made once, fit in memory and die with their metric."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+import weakref
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from fanlight.observe.columns import GRAIN, Columns, Labels
+from fanlight.observe.exposition import Memory, slices
+from fanlight.observe.families import KINDS
+from fanlight.observe.negotiation import OPENMETRICS, PROTOBUF, TEXT, Format
+from fanlight.observe.openmetrics import OpenMetrics
+from fanlight.observe.text import PlainText
+
+FORMATS = pytest.mark.parametrize("form", [TEXT, OPENMETRICS, PROTOBUF], ids=lambda form: form.name)
+
+
+def columns(metric: Any, dialect: PlainText | OpenMetrics) -> Columns:
+    kind = KINDS[type(metric)]
+    return Columns(kind, kind.shape(metric, True), dialect, True)
+
+
+def many(registry: CollectorRegistry, children: int) -> Counter:
+    counter = Counter("requests", "doc", ["method", "path"], registry=registry)
+    for index in range(children):
+        counter.labels("GET", f"/api/v1/things/{index:06d}").inc()
+    return counter
+
+
+@given(st.lists(st.sampled_from(["a", "le_", "z", "l", "m", "a.b"]), unique=True), st.data())
+def test_labels_stand_in_order_with_le_among_them(names: list[str], data: st.DataObject) -> None:
+    key = tuple(data.draw(st.sampled_from(["1", "x"])) for _ in names)
+    everything, before, after = Labels(tuple(names)).texts(key)
+    pairs = sorted(zip(names, key, strict=True))
+    spelt = [f'{name.replace(".", "_")}="{value}"' for name, value in pairs]
+    assert everything == ",".join(spelt)
+    expected = ",".join([*(s for (n, _), s in zip(pairs, spelt, strict=True) if n < "le"), "le"])
+    assert before + "le" == expected
+    assert "le" + after == ",".join(["le", *(s for (n, _), s in zip(pairs, spelt, strict=True) if n > "le")])
+
+
+def test_a_label_named_twice_has_its_last_value() -> None:
+    assert Labels(("a", "a")).texts(("first", "last"))[0] == 'a="last"'
+
+
+def test_unchanged_children_are_not_made_again() -> None:
+    counter = many(CollectorRegistry(), 10)
+    made = columns(counter, OpenMetrics())
+    children = list(counter._metrics.values())
+    first, cold = made.whole(children)
+    again, warm = made.whole(children)
+    assert first == again
+    assert cold > warm
+    counter.labels("GET", "new")
+    assert made.whole(list(counter._metrics.values()))[1] > warm
+
+
+def test_blocks_are_half_a_slice() -> None:
+    counter = many(CollectorRegistry(), 3000)
+    made = columns(counter, PlainText())
+    pieces = list(made.sliced(list(counter._metrics.values())))
+    assert max(data.count(b"\n") for data, _ in pieces) <= GRAIN
+    assert all(work <= GRAIN * 6 for _, work in pieces)
+
+
+def test_blocks_that_are_no_longer_needed_are_let_go() -> None:
+    counter = many(CollectorRegistry(), 3000)
+    made = columns(counter, PlainText())
+    list(made.sliced(list(counter._metrics.values())))
+    assert len(made._blocks) > 1
+    made.whole(list(counter._metrics.values())[:5])
+    assert len(made._blocks) == 1
+    made.whole([])
+    assert made._blocks == []
+
+
+@FORMATS
+def test_what_is_remembered_dies_with_its_metric(form: Format) -> None:
+    registry, memory = CollectorRegistry(), Memory()
+    labelled = many(registry, 100)
+    plain = Gauge("plain", "", registry=registry)
+    few = Gauge("few", "", ["a"], registry=registry)
+    few.labels("x")
+    b"".join(slices(form, registry, memory=memory))
+    refs = [weakref.ref(each) for each in (labelled, plain, few, few.labels("x"), labelled.labels("GET", "1"))]
+    for each in (labelled, plain, few):
+        registry.unregister(each)
+    del labelled, plain, few, each
+    gc.collect()
+    assert [ref() for ref in refs] == [None] * 5
+    b"".join(slices(form, registry, memory=memory))
+    assert len(memory.writer(form)._memory) == 0
+
+
+@FORMATS
+def test_removed_children_die_at_once(form: Format) -> None:
+    registry, memory = CollectorRegistry(), Memory()
+    counter = many(registry, 100)
+    b"".join(slices(form, registry, memory=memory))
+    ref = weakref.ref(counter.labels("GET", "/api/v1/things/000003"))
+    counter.remove("GET", "/api/v1/things/000003")
+    gc.collect()
+    assert ref() is None
+
+
+@FORMATS
+@pytest.mark.parametrize("kind", ["counters", "gauges", "histograms"])
+def test_memory_of_a_series(form: Format, kind: str) -> None:
+    registry, memory = CollectorRegistry(), Memory()
+    labels = ["method", "path"]
+    keys = [("GET", f"/api/v1/things/{index:06d}") for index in range(2000)]
+    if kind == "histograms":
+        histogram = Histogram("latency_seconds", "", labels, registry=registry)
+        for key in keys[:200]:
+            histogram.labels(*key).observe(0.3)
+        series = 200 * 18
+    else:
+        metric: Any = (Counter if kind == "counters" else Gauge)("requests", "", labels, registry=registry)
+        for index, key in enumerate(keys):
+            metric.labels(*key).inc(index + 0.5)
+        series = 4000 if kind == "counters" else 2000
+    gc.collect()
+    tracemalloc.start()
+    for _ in range(2):
+        for _ in slices(form, registry, memory=memory):
+            pass
+    gc.collect()
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert used / series <= 300
