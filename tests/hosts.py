@@ -18,11 +18,7 @@ import trio
 from attrs import define, field
 
 import fanlight_asyncio
-import fanlight_asyncio.connection
-import fanlight_asyncio.server
 import fanlight_trio
-import fanlight_trio.connection
-import fanlight_trio.server
 from fanlight.app import App
 from fanlight.moment import Now
 from fanlight.server import Server
@@ -86,36 +82,18 @@ class Host(Protocol):
 
 
 @define
-class _Seams:
-    """The two names of a transport that a host replaces: its clock and the maker of its performer."""
+class _Watched:
+    """Makes the performers of a host, and remembers its servers."""
 
-    modules: tuple[Any, ...]
-    shift: Shift
     watches: dict[int, Watch] = field(factory=dict)
     servers: dict[int, Server] = field(factory=dict)
-    real: dict[tuple[Any, str], Any] = field(factory=dict)
 
-    def open(self) -> None:
-        """Put ours in their place."""
-        for module in self.modules:
-            self._replace(module, "now", self.shift.now)
-        self._replace(self.modules[-1], "performer_for", self.performer_for)
-
-    def _replace(self, module: Any, name: str, value: Any) -> None:
-        self.real[module, name] = getattr(module, name)
-        setattr(module, name, value)
-
-    def performer_for(self, server: Server) -> Any:
+    def performing(self, server: Server) -> Any:
         """The real performer, as the test of this app wants to see it."""
         self.servers[id(server.app)] = server
         performer = performer_for(server)
         watch = self.watches.get(id(server.app))
         return performer if watch is None else watch(server, performer)
-
-    def close(self) -> None:
-        """Put theirs back."""
-        for (module, name), value in self.real.items():
-            setattr(module, name, value)
 
 
 class _ShiftedLoop(asyncio.SelectorEventLoop):
@@ -136,8 +114,7 @@ class AsyncioHost:
 
     def __init__(self) -> None:
         self.shift = Shift()
-        self._seams = _Seams((fanlight_asyncio.connection, fanlight_asyncio.server), self.shift)
-        self._seams.open()
+        self._watched = _Watched()
         self._loop = _ShiftedLoop(self.shift)
         self._thread = threading.Thread(target=self._run, name="asyncio host", daemon=True)
         self._thread.start()
@@ -160,7 +137,7 @@ class AsyncioHost:
     def serve(self, app: App, watch: Watch | None = None) -> Served:
         """Serve `app`; returns when its listeners are bound."""
         if watch is not None:
-            self._seams.watches[id(app)] = watch
+            self._watched.watches[id(app)] = watch
         ready: Future[tuple[Bound, ...]] = Future()
         task: asyncio.Future[None] = self.run(lambda: self._start(app, ready))
         bounds = ready.result(STOP_SECONDS)
@@ -169,10 +146,14 @@ class AsyncioHost:
             task.cancel()
             await asyncio.wait([task])
 
-        return Served(self._seams.servers[id(app)], bounds, lambda: self.run(stop))
+        return Served(self._watched.servers[id(app)], bounds, lambda: self.run(stop))
 
     async def _start(self, app: App, ready: Future[tuple[Bound, ...]]) -> asyncio.Task[None]:
-        task = asyncio.ensure_future(fanlight_asyncio.serve(app, ready=ready.set_result))
+        task = asyncio.ensure_future(
+            fanlight_asyncio.serve(
+                app, ready=ready.set_result, performing=self._watched.performing, clock=self.shift.now
+            )
+        )
 
         def ended(task: asyncio.Task[None]) -> None:
             error = None if task.cancelled() else task.exception()
@@ -190,7 +171,6 @@ class AsyncioHost:
         """Stop the loop, join the thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_SECONDS)
-        self._seams.close()
 
 
 class _ShiftedClock(trio.abc.Clock):
@@ -218,8 +198,7 @@ class TrioHost:
 
     def __init__(self) -> None:
         self.shift = Shift()
-        self._seams = _Seams((fanlight_trio.connection, fanlight_trio.server), self.shift)
-        self._seams.open()
+        self._watched = _Watched()
         self._started: Future[tuple[trio.lowlevel.TrioToken, trio.Nursery]] = Future()
         self._thread = threading.Thread(target=self._run, name="trio host", daemon=True)
         self._thread.start()
@@ -236,13 +215,15 @@ class TrioHost:
     def serve(self, app: App, watch: Watch | None = None) -> Served:
         """Serve `app`; returns when its listeners are bound."""
         if watch is not None:
-            self._seams.watches[id(app)] = watch
+            self._watched.watches[id(app)] = watch
         scope, ended = trio.CancelScope(), threading.Event()
 
         async def serving(task_status: trio.TaskStatus[tuple[Bound, ...]]) -> None:
             try:
                 with scope:
-                    await fanlight_trio.serve(app, task_status=task_status)
+                    await fanlight_trio.serve(
+                        app, performing=self._watched.performing, clock=self.shift.now, task_status=task_status
+                    )
             finally:
                 ended.set()
 
@@ -252,7 +233,7 @@ class TrioHost:
             trio.from_thread.run_sync(scope.cancel, trio_token=self._token)
             assert ended.wait(STOP_SECONDS), "the server does not stop"
 
-        return Served(self._seams.servers[id(app)], bounds, stop)
+        return Served(self._watched.servers[id(app)], bounds, stop)
 
     def wake(self) -> None:
         """An empty callback: trio looks at its deadlines anew."""
@@ -262,7 +243,6 @@ class TrioHost:
         """Cancel everything, join the thread."""
         trio.from_thread.run_sync(self._nursery.cancel_scope.cancel, trio_token=self._token)
         self._thread.join(STOP_SECONDS)
-        self._seams.close()
 
 
 def host(over: str) -> Host:

@@ -31,7 +31,8 @@ class App:
 
     `registry` is the host's prometheus_client registry (None: the default one).
     `sql_writers` says who may write by SQL: internal users and superusers, or
-    everybody.  `heap_frames` (1 to 64) is how deep heap profiles look;
+    everybody; `sql_connections` sessions may be open at once, and one result
+    may have `sql_result_bytes`.  `heap_frames` (1 to 64) is how deep heap profiles look;
     `fork` "never" keeps the heap profiler from forking.  `metric_rules` are
     enrichment rules by metric name.  `pages` False leaves out every route of
     our own, so that only `routes` are served.
@@ -51,6 +52,7 @@ class App:
         limits: Limits | None = None,
         sql_writers: Literal["privileged", "everybody"] = "privileged",
         sql_connections: int = 5000,
+        sql_result_bytes: int = 1_000_000_000,
         heap_frames: int = 16,
         fork: Literal["auto", "never"] = "auto",
         metric_rules: Mapping[str, list[dict[str, Any]]] | None = None,
@@ -65,6 +67,7 @@ class App:
         self.limits = limits or Limits()
         self.sql_writers = sql_writers
         self.sql_connections = sql_connections
+        self.sql_result_bytes = sql_result_bytes
         self.heap_frames = heap_frames
         self.fork = fork
         self.metric_rules: Mapping[str, list[dict[str, Any]]] = metric_rules or {}

@@ -351,9 +351,11 @@ class Connection(Upgraded):
         elif self.wire is self.listener.no_wire or self._drained >= 0:
             self.hang_up(abort=True)
         elif self._conversations:
+            self.wire.take_no_more()
             for conversation in tuple(self._conversations.values()):
-                self._step(conversation, Thrown(RefusedAnswer(phrase(408))))
-            self.wire.goodbye()
+                if any(isinstance(ask, ReadBody) for ask in conversation.asks):
+                    self.withdraw(conversation)
+                    self._step(conversation, Thrown(RefusedAnswer(phrase(408))))
         else:
             event = self.wire.refuse_late()
             if event is not None:

@@ -1,27 +1,21 @@
-"""Serving an app under trio: listening sockets, the one timer, answers from workers.
-
-What the server decides is carried out here: it accepts no one by itself and
-knows no deadline but the one it is told.
-"""
+"""Serving an app under trio: listening sockets, a task that sleeps to the deadline, the way back from threads."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
-from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
-from fanlight.server import Server
-from fanlight_engines.performer import Performer, SystemEntropy, now, performer_for
+from fanlight_engines.hosting import Call, Clock, Hosting, Performing
+from fanlight_engines.performer import now, performer_for
 from fanlight_engines.sockets import Bound, close_socket, open_sockets, peer_of, prepare
 
-from .connection import Client
+from .connection import SocketClient
 
 if TYPE_CHECKING:
     from fanlight.app import App
-    from fanlight.connection import Connection
 
 _EXHAUSTED_PAUSE = 0.1
 
@@ -29,49 +23,46 @@ _EXHAUSTED_PAUSE = 0.1
 async def serve(
     app: App,
     *,
-    performer: Performer | None = None,
+    performing: Performing = performer_for,
+    clock: Clock = now,
     task_status: trio.TaskStatus[tuple[Bound, ...]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` until cancelled; then finish what is in hand.
 
-    `task_status.started` gives the bound addresses.  Raises OSError when a
-    listener cannot be bound.
+    `task_status.started` gives the bound addresses, when clients can connect.
+    Raises OSError when a listener cannot be bound.  `performing` and `clock`
+    may replace the engines and the clocks.
     """
-    host = Host(app, performer)
-    opened = open_sockets(host.server)
+    host = Host(app, performing, clock)
     try:
-        async with trio.open_nursery() as nursery:
-            host.nursery = nursery
+        opened = open_sockets(host.server)
+        async with trio.open_nursery() as around:
+            await around.start(host.keep)
             try:
                 async with trio.open_nursery() as accepting:
                     for bound, sock in opened:
                         accepting.start_soon(host.accept, bound, sock)
-                    nursery.start_soon(host.keep_time)
                     task_status.started(tuple(bound for bound, _ in opened))
             finally:
                 for bound, sock in opened:
                     close_socket(bound, sock)
                 with trio.CancelScope(shield=True):
                     await host.close()
-                nursery.cancel_scope.cancel()
     finally:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(host.performer.close)
 
 
-class Host:
+class Host(Hosting):
     """One server in one trio run."""
 
     nursery: trio.Nursery
 
-    def __init__(self, app: App, performer: Performer | None) -> None:
-        self.server = Server(app, now=now(), entropy=SystemEntropy())
-        self.performer = performer or performer_for(self.server)
-        self.clients: dict[Connection, Client] = {}
+    def __init__(self, app: App, performing: Performing, clock: Clock) -> None:
+        super().__init__(app, performing, clock)
         self._token = trio.lowlevel.current_trio_token()
-        self._alarm: trio.CancelScope | None = None
-        self._armed = inf
-        self._drained = trio.Event()
+        self._alarm = trio.CancelScope()
+        self._empty = trio.Event()
 
     @trio.lowlevel.enable_ki_protection  # Ctrl-C is for the host
     async def accept(self, bound: Bound, sock: socket.socket) -> None:
@@ -83,11 +74,10 @@ class Host:
             except OSError:  # out of descriptors, or the peer left in the queue
                 await trio.sleep(_EXHAUSTED_PAUSE)
                 continue
-            fd = accepted.detach()
-            self._take(bound.listener, socket.socket(fileno=fd), address)
+            self._take(bound.listener, socket.socket(fileno=accepted.detach()), address)
 
     def _take(self, listener: str, sock: socket.socket, address: object) -> None:
-        connection = self.server.accept(listener, peer_of(address), now())
+        connection = self.server.accept(listener, peer_of(address), self.now())
         if connection is None:
             sock.close()
             return
@@ -96,64 +86,45 @@ class Host:
             prepare(sock)
         except OSError:
             pass  # gone already: the first read will tell
-        client = self.clients[connection] = Client(self, connection, sock)
-        self.nursery.start_soon(client.run)
+        client = self.clients[connection] = SocketClient(self, connection, sock)
+        self.start(client.run)
+
+    async def keep(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Hold the tasks of the clients and of time, which a cancellation of `serve` must not reach."""
+        with trio.CancelScope(shield=True):
+            async with trio.open_nursery() as self.nursery:
+                self.start(self._keep_time)
+                task_status.started()
 
     def start(self, run: Callable[[], Awaitable[None]]) -> None:
         """Start a task of a client."""
         self.nursery.start_soon(run)
 
-    def settle(self, client: Client) -> None:
-        """After a client was drained: wake the timekeeper earlier, forget a finished one."""
-        connection = client.connection
-        if connection.finished:
-            self.clients.pop(connection, None)
-            if self.server.stopping and self.server.drained:
-                self._drained.set()
-        if self.server.deadline < self._armed and self._alarm is not None:
-            self._armed = self.server.deadline
-            self._alarm.deadline = trio.current_time() + max(0.0, self._armed - now().mono)
-
     @trio.lowlevel.enable_ki_protection
-    async def keep_time(self) -> None:
-        """Sleep to the server's deadline, for ever."""
+    async def _keep_time(self) -> None:
+        """Sleep to the armed moment, for ever."""
         while True:
-            self._armed = self.server.deadline
-            wait = inf if self._armed == inf else max(0.0, self._armed - now().mono)
-            with trio.CancelScope(deadline=trio.current_time() + wait) as self._alarm:
+            with self._alarm:
                 await trio.sleep_forever()
             if not self._alarm.cancelled_caught:
                 return
-            for connection in self.server.handle_timeout(now()):
-                client = self.clients.get(connection)
-                if client is not None:
-                    client.drain()
+            self._alarm = trio.CancelScope()
+            self.tick()
 
-    def answer_later(self, client: Client, number: int) -> Callable[[object, BaseException | None], None]:
-        """A callback for a worker's thread that brings its answer to this run."""
+    def arm(self, seconds: float) -> None:
+        self._alarm.deadline = trio.current_time() + seconds
 
-        def done(answer: object, error: BaseException | None) -> None:
-            try:
-                self._token.run_sync_soon(client.feed, client.connection.reply, number, answer, error)
-            except trio.RunFinishedError:
-                pass  # nobody waits any more
+    def deliver(self, call: Call, *args: Any) -> None:
+        try:
+            self._token.run_sync_soon(call, *args)
+        except trio.RunFinishedError:
+            pass  # nobody waits any more
 
-        return done
-
-    def broken(self, client: Client, error: Exception) -> None:
-        """A bug in the core: never the host's problem.  The client is dropped, the log is told."""
-        from fanlight.observe.records import Failure
-
-        self.performer.note(Failure("a connection", error))
-        client.abort()
-        self.clients.pop(client.connection, None)
-        self.server.forget(client.connection)
+    def emptied(self) -> None:
+        self._empty.set()
 
     async def close(self) -> None:
-        """End every connection in order within its grace."""
-        for connection in self.server.shutdown(self.server.limits.grace, now()):
-            client = self.clients.get(connection)
-            if client is not None:
-                client.drain()
-        if not self.server.drained:
-            await self._drained.wait()
+        """End every connection in order within its grace, and then their tasks."""
+        if not self.stop():
+            await self._empty.wait()
+        self.nursery.cancel_scope.cancel()

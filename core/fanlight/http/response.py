@@ -44,6 +44,7 @@ class Response:
 
     A producer that raises after the head went out makes the stream end
     abnormally (connection closed before the framing is complete, RST_STREAM).
+    One that gives `content-length` itself sends exactly that many bytes.
     """
 
     status: int

@@ -254,11 +254,12 @@ class H1Wire:
         return b""
 
     def start(self, stream: int, status: int, fields: Fields, date: bytes) -> None:
-        """Write the head of a streamed answer: chunked, or until close for HTTP/1.0."""
+        """Write the head of a streamed answer: by the length in `fields`, else chunked, else until close (1.0)."""
         self._told = True
         one_zero = self._head is not None and self._head.version == "1.0"
-        framing = b"" if one_zero else b"transfer-encoding: chunked\r\n"
-        self._chunked = not one_zero
+        known = any(name == "content-length" for name, _ in fields)
+        framing = b"" if one_zero or known else b"transfer-encoding: chunked\r\n"
+        self._chunked = bool(framing)
         if self.closing or one_zero or self._unwanted():
             self.closing = True
             framing += b"connection: close\r\n"
@@ -333,6 +334,10 @@ class H1Wire:
         if self._buffer or self._first:
             return self._refuse(Malformed(phrase(408)))
         return self._finish()
+
+    def take_no_more(self) -> None:
+        """The request in hand is the last: what follows it cannot be told from its missing body."""
+        self.closing = True
 
     def goodbye(self) -> bool:
         """Shutdown: the exchange in hand is the last.  True when nothing is in hand."""

@@ -20,18 +20,20 @@ from h2.events import (
     RequestReceived,
     StreamEnded,
     StreamReset,
+    TrailersReceived,
     WindowUpdated,
 )
 from h2.exceptions import H2Error, ProtocolError
 from h2.settings import SettingCodes, Settings
+from hpack import Encoder, HPACKError
 from hyperframe.frame import GoAwayFrame
 
 from ..http.response import Fields
 from ..limits import Limits
 from .body import BrokenBody
 from .events import Arrived, Event, Finished, Refused, Reset, Started, Writable
-from .h2_frames import GOAWAY, PREFACE, Flood, FrameGate
-from .h2_head import H2HeadReader, StreamProtocolError
+from .h2_frames import GOAWAY, PREFACE, BadFrame, Flood, FrameGate
+from .h2_head import H2HeadReader, StreamProtocolError, check_trailers
 from .head import Malformed
 from .heads import encode_field
 
@@ -47,9 +49,26 @@ _CONFIG = H2Configuration(
     normalize_inbound_headers=False,
 )
 _CONNECTION_WINDOW = 1 << 20
+_TABLE_BYTES = 4096
+_GOAWAY_BYTES = 17
 _HEADS_MOST = 512
 _HEADS: dict[tuple[int, Fields], tuple[tuple[bytes, bytes], ...]] = {}
 _UNSHARED = frozenset({"set-cookie"})
+
+
+class _Encoder(Encoder):
+    """An encoder whose table stays small, whatever the peer offers (RFC 7541 section 4.2): it is ours to hold."""
+
+    @property
+    def header_table_size(self) -> int:
+        return self.header_table.maxsize
+
+    @header_table_size.setter
+    def header_table_size(self, value: int) -> None:
+        size = min(value, _TABLE_BYTES)
+        self.header_table.maxsize = size
+        if self.header_table.resized:
+            self.table_size_changes.append(size)
 
 
 class _Inbound:
@@ -85,6 +104,7 @@ class H2Wire:
         self._inbound: dict[int, _Inbound] = {}
         self._goodbye = False
         self._h2 = H2Connection(config=_CONFIG)
+        self._h2.encoder = _Encoder()
         self._h2.local_settings = Settings(
             client=False,
             initial_values={
@@ -137,10 +157,21 @@ class H2Wire:
                 self._translate(event)
         except Flood:
             self._go_away(ErrorCodes.ENHANCE_YOUR_CALM)
-        except (H2Error, ValueError, IndexError):
-            # h2 has queued a GOAWAY with the exact code; some of its parsers leak bare errors.
+        except BadFrame as bad:
+            self._go_away(ErrorCodes(bad.code))
+        except H2Error as error:
+            # h2 has queued a GOAWAY with the exact code, but for one.
+            if isinstance(error.__cause__, HPACKError) and isinstance(error, ProtocolError) and error.error_code == 1:
+                self._correct_code(ErrorCodes.COMPRESSION_ERROR)
             self._break()
+        except (ValueError, IndexError):  # some of its parsers leak bare errors
+            self._go_away(ErrorCodes.PROTOCOL_ERROR)
         return True
+
+    def _correct_code(self, code: ErrorCodes) -> None:
+        """Replace the code of the GOAWAY that h2 has just queued (RFC 9113 4.3 names another one)."""
+        last = GoAwayFrame(0, last_stream_id=self._h2.highest_inbound_stream_id, error_code=code)
+        self._out += (self._h2.data_to_send()[:-_GOAWAY_BYTES], last.serialize())
 
     def _is_farewell(self, frame: bytes) -> bool:
         """Keep a GOAWAY with NO_ERROR from h2, which would then forbid the answers in hand."""
@@ -175,6 +206,8 @@ class H2Wire:
             if inbound is not None and not inbound.ended:
                 inbound.ended = True
                 self._events.append(Arrived(event.stream_id))
+        elif isinstance(event, TrailersReceived):
+            self._trailers(event)
         elif isinstance(event, (WindowUpdated, RemoteSettingsChanged)):
             self._events.append(Writable())
         elif isinstance(event, StreamReset):
@@ -201,6 +234,14 @@ class H2Wire:
             return
         self._inbound[stream] = _Inbound(ended, head_only=head.method == "HEAD", expects=head.expects)
         self._events.append(Started(stream, head))
+
+    def _trailers(self, event: TrailersReceived) -> None:
+        """Trailers are dropped once they are known to be sound (RFC 9110 section 6.5.1)."""
+        try:
+            check_trailers(event.headers)
+        except StreamProtocolError:
+            self._reset(event.stream_id, ErrorCodes.PROTOCOL_ERROR)
+            self._lost(event.stream_id)
 
     def _data(self, event: DataReceived) -> None:
         inbound = self._inbound.get(event.stream_id)
@@ -330,6 +371,9 @@ class H2Wire:
         """No stream for too long: GOAWAY with NO_ERROR, then close."""
         self._go_away(ErrorCodes.NO_ERROR)
         return self._events.popleft() if self._events else None
+
+    def take_no_more(self) -> None:
+        """Streams are independent: one that stalls does not end the others."""
 
     def goodbye(self) -> bool:
         """Shutdown: GOAWAY, streams in hand may finish.  True when there are none."""

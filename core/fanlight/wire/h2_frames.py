@@ -15,11 +15,23 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 _CONTROL = frozenset({PRIORITY, SETTINGS, PING, GOAWAY, CONTINUATION})
 _END_STREAM = 0x1
+_ACK = 0x1
 _MAX_FRAME = 16_384
+_PROTOCOL_ERROR = 1
+_FRAME_SIZE_ERROR = 6
+_UNKNOWN = 0xFF
 
 
 class Flood(Exception):
     """More cheap frames than any honest peer sends: GOAWAY with ENHANCE_YOUR_CALM."""
+
+
+class BadFrame(Exception):
+    """A frame that h2 would wait for or let pass: GOAWAY with `code`."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class FrameGate:
@@ -33,6 +45,7 @@ class FrameGate:
         self.buffer = bytearray()
         self._limits = limits
         self._preface = len(PREFACE)
+        self._settled = False  # the client's first SETTINGS have come
         self._window = 0.0
         self._control = 0
         self._resets = 0
@@ -55,8 +68,7 @@ class FrameGate:
     def frame(self) -> bytes | None:
         """Remove and return one whole frame (or the preface); None when bytes are missing.
 
-        A frame that is too long is returned as far as it is here: h2 refuses it
-        by its header.  Raises `Flood`.
+        Raises `Flood`, and `BadFrame` as soon as a frame's header is wrong.
         """
         buffer = self.buffer
         if self._preface:
@@ -64,18 +76,32 @@ class FrameGate:
         if len(buffer) < 9:
             return None
         length = int.from_bytes(buffer[:3], "big")
-        whole = min(9 + length, 9 + _MAX_FRAME + 1)
-        if len(buffer) < (whole if length <= _MAX_FRAME else 9):
+        self._check(buffer[3], buffer[4], length)
+        if len(buffer) < 9 + length:
             return None
         self._count(buffer[3], buffer[4], length)
-        data = bytes(buffer[:whole])
-        del buffer[:whole]
+        if buffer[3] > CONTINUATION:
+            buffer[3] = _UNKNOWN  # h2 reads ALTSVC, which is nothing to a server
+        data = bytes(buffer[: 9 + length])
+        del buffer[: 9 + length]
         return data
+
+    def _check(self, kind: int, flags: int, length: int) -> None:
+        """Refuse by the header alone what h2 would buffer first (length) or never notices."""
+        if length > _MAX_FRAME:
+            raise BadFrame(_FRAME_SIZE_ERROR)
+        if not self._settled:
+            if kind != SETTINGS or flags & _ACK:  # RFC 9113 3.4
+                raise BadFrame(_PROTOCOL_ERROR)
+            self._settled = True
+        elif kind == SETTINGS and flags & _ACK and length:  # RFC 9113 6.5
+            raise BadFrame(_FRAME_SIZE_ERROR)
 
     def _take_preface(self) -> bytes | None:
         data = bytes(self.buffer[: self._preface])
-        wrong = not PREFACE.startswith(data)
-        if not wrong and len(data) < self._preface:
+        if not PREFACE.startswith(data):
+            raise BadFrame(_PROTOCOL_ERROR)
+        if len(data) < self._preface:
             return None
         del self.buffer[: len(data)]
         self._preface = 0

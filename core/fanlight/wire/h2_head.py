@@ -47,11 +47,19 @@ class H2HeadReader:
         head = self.memo.get(key) if ended else None
         if head is None:
             head = _read(key, self.limits)
+            if ended and head.length:
+                raise StreamProtocolError  # a body is announced that does not come
             if ended and not any(name in _SECRET for name, _ in key):
                 if len(self.memo) >= MEMO_ENTRIES:
                     self.memo.clear()
                 self.memo[key] = head
         return head
+
+
+def check_trailers(raw: RawFields) -> None:
+    """Raise `StreamProtocolError` for trailers with a pseudo-field or a malformed field (RFC 9113 8.1)."""
+    if _split(raw)[0]:
+        raise StreamProtocolError
 
 
 def _read(raw: RawFields, limits: Limits) -> Head:
@@ -61,8 +69,8 @@ def _read(raw: RawFields, limits: Limits) -> Head:
     method = pseudo.get(":method", "")
     if _METHOD.fullmatch(method) is None:
         raise StreamProtocolError
-    authority = _authority(pseudo, fields)
     target = _target(method, pseudo)
+    authority = _authority(pseudo, fields)
     return Head(
         "GET" if ":protocol" in pseudo else method,
         target,

@@ -1,0 +1,183 @@
+"""Hosting: what every transport does the same way, so that no transport does it itself.
+
+`Client` keeps the one rule for hosts (one input, drain `poll()`, re-arm the
+deadline) for one connection; `Hosting` does so for all of them.  A transport
+adds what differs per event loop: how bytes are written and read, how a moment
+is awaited, how a thread's answer comes back.  No loop is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from fanlight.moment import Now
+from fanlight.observe.records import Failure
+from fanlight.outputs import Cancel, Close, Note, Perform, Send
+from fanlight.server import Server
+
+from .performer import Performer, SystemEntropy
+
+if TYPE_CHECKING:
+    from fanlight.app import App
+    from fanlight.connection import Connection
+
+Call = Callable[..., None]
+Clock = Callable[[], Now]
+Performing = Callable[[Server], Performer]
+"""Makes the performer of a server; the default is `performer_for`."""
+
+
+class Client:
+    """One connection and its socket.
+
+    `credit` counts bytes that the socket has taken; while `held` is true they
+    are not given back.  A transport fills in `write`, `shut`, `abort`, `attend`.
+    """
+
+    __slots__ = ("_draining", "connection", "credit", "held", "hosting")
+
+    def __init__(self, hosting: Hosting, connection: Connection) -> None:
+        self.hosting = hosting
+        self.connection = connection
+        self.credit = 0
+        self.held = False
+        self._draining = False
+
+    def feed(self, call: Call, *args: Any) -> None:
+        """One input, then drain; a bug in it drops this client only."""
+        try:
+            call(*args, self.hosting.now())
+        except Exception as error:  # noqa: BLE001  never into the host
+            self.hosting.broken(self, error)
+        self.drain()
+
+    def drain(self) -> None:
+        """Do everything that the connection says, give credit back, re-arm the server's deadline."""
+        if self._draining:
+            return
+        self._draining = True
+        connection = self.connection
+        try:
+            while True:
+                output = connection.poll()
+                if output is not None:
+                    self._do(output)
+                elif self.credit and not self.held:
+                    credit, self.credit = self.credit, 0
+                    connection.sent(credit, self.hosting.now())
+                else:
+                    break
+        except Exception as error:  # noqa: BLE001  never into the host
+            self.hosting.broken(self, error)
+        finally:
+            self._draining = False
+        self.hosting.settle(connection)
+        self.attend()
+
+    def _do(self, output: Any) -> None:
+        kind = type(output)
+        if kind is Send:
+            self.write(output.data)
+        elif kind is Perform:
+            self._perform(output)
+        elif kind is Note:
+            self.hosting.performer.note(output.record)
+        elif kind is Cancel:
+            self.hosting.performer.interrupt(output.effect)
+        elif kind is Close:
+            self.shut(output.half)
+
+    def _perform(self, output: Perform) -> None:
+        """Inline for an effect of the loop, in a worker's thread for any other."""
+        performer, now = self.hosting.performer, self.hosting.now
+        reply, number = self.connection.reply, output.number
+        if output.effect.runs == "worker":
+            deliver = self.hosting.deliver
+            performer.submit(output.effect, lambda answer, error: deliver(self.feed, reply, number, answer, error))
+            return
+        try:
+            answer = performer.perform(output.effect)
+        except Exception as error:  # noqa: BLE001  the core tells the log
+            reply(number, None, error, now())
+        else:
+            reply(number, answer, None, now())
+
+    def write(self, data: bytes) -> None:
+        """Write `data` in order, and add to `credit` what the socket took."""
+        raise NotImplementedError
+
+    def shut(self, half: bool) -> None:
+        """Close the writing half, or all; nothing is unwritten when this is called."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Drop the socket at once."""
+        raise NotImplementedError
+
+    def attend(self) -> None:
+        """Reading may have to stop or to go on: see `connection.wants_read`."""
+        raise NotImplementedError
+
+
+class Hosting:
+    """One server in one loop.  A transport fills in `deliver`, `arm` and `emptied`."""
+
+    def __init__(self, app: App, performing: Performing, clock: Clock) -> None:
+        self.now = clock
+        self.server = Server(app, now=clock(), entropy=SystemEntropy())
+        self.performer = performing(self.server)
+        self.clients: dict[Connection, Client] = {}
+        self.armed = inf
+
+    def settle(self, connection: Connection) -> None:
+        """After a client was drained: arm the one timer, forget a finished connection."""
+        if connection.finished:
+            self.clients.pop(connection, None)
+            if self.server.stopping and self.server.drained:
+                self.emptied()
+        self.rearm()
+
+    def rearm(self) -> None:
+        """Make sure that `tick` is called no later than at the server's deadline."""
+        deadline = self.server.deadline
+        if deadline < self.armed:
+            self.armed = deadline
+            self.arm(max(0.0, deadline - self.now().mono))
+
+    def tick(self) -> None:
+        """The armed moment has come."""
+        self.armed = inf
+        self._drain(self.server.handle_timeout(self.now()))
+        self.rearm()
+
+    def stop(self) -> bool:
+        """Begin to end every connection in order, within its grace; True when none is left."""
+        self._drain(self.server.shutdown(self.server.limits.grace, self.now()))
+        return self.server.drained
+
+    def _drain(self, connections: list[Connection]) -> None:
+        for connection in connections:
+            client = self.clients.get(connection)
+            if client is not None:
+                client.drain()
+
+    def broken(self, client: Client, error: Exception) -> None:
+        """A bug in the core: never the host's problem.  The client is dropped, the log is told."""
+        self.performer.note(Failure("a connection", error))
+        self.clients.pop(client.connection, None)
+        self.server.forget(client.connection)
+        client.abort()
+
+    def deliver(self, call: Call, *args: Any) -> None:
+        """Call `call(*args)` on the loop's thread; called from any thread, also when the loop is gone."""
+        raise NotImplementedError
+
+    def arm(self, seconds: float) -> None:
+        """Call `tick` in `seconds`; replaces what was armed before."""
+        raise NotImplementedError
+
+    def emptied(self) -> None:
+        """The last connection is gone, after `stop`."""
+        raise NotImplementedError
