@@ -7,6 +7,7 @@ and the configuration locked behind it.  What the lock leaves open is closed by
 
 from __future__ import annotations
 
+import os
 import re
 from itertools import pairwise
 from typing import Any
@@ -52,8 +53,31 @@ def available() -> bool:
     return all(find_spec(name) is not None for name in ("duckdb", "nanoarrow"))
 
 
+def preload() -> bool:
+    """Map DuckDB's library without holding the interpreter; False where that is not possible.
+
+    `import` holds it for as long as the 65 MB take to be read and linked, and
+    the host's loop with it: 20 to 50 ms, or many times that from a cold disk.
+    A call through ctypes lets go of it, and the import finds the library there.
+    """
+    try:
+        import ctypes
+        from importlib.util import find_spec
+
+        found = find_spec("_duckdb")
+        if found is None or found.origin is None:
+            return False
+        dlopen = ctypes.CDLL(None).dlopen
+        dlopen.argtypes = (ctypes.c_char_p, ctypes.c_int)
+        dlopen.restype = ctypes.c_void_p
+        return bool(dlopen(os.fsencode(found.origin), os.RTLD_NOW))
+    except (ImportError, AttributeError, OSError, TypeError):
+        return False
+
+
 def open_instance() -> Any:
     """A new, empty, sandboxed instance: its first connection.  Takes about 30 ms, the first import 250 more."""
+    preload()
     import duckdb
 
     connection = duckdb.connect(

@@ -341,11 +341,11 @@ def column_encoder(type_: Any) -> EncodeColumn:
     if kind == "boolean":
         return _booleans
     scalar = encoder(type_)
-    whole = _COLUMNS.get(kind, lambda values: map(scalar, values))
+    whole = _COLUMNS.get(kind)
 
     def column(values: Sequence[Any]) -> Iterable[str]:
-        if None not in values:
-            return whole(values)
-        return [scalar(value) if value is not None else "null" for value in values]
+        if None in values:
+            return [scalar(value) if value is not None else "null" for value in values]
+        return map(scalar, values) if whole is None else whole(values)
 
     return column

@@ -50,7 +50,7 @@ def _fields(step: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def test_case(case: dict[str, Any]) -> None:
     app = App(sql_writers="everybody")
     if "limits:result-1mib" in case["requires"]:
-        app.sql_result_bytes = 1024 * 1024  # type: ignore[attr-defined]
+        app.sql_result_bytes = 1024 * 1024
     engine = engine_module.DuckDbEngine(app)
     try:
         for step, expected in zip(case["requests"], case["expect"], strict=True):

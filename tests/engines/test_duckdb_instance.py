@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -172,6 +174,17 @@ def test_a_statement_that_hides_a_second_one(sql: Sql) -> None:
     parsed: Any = connection.parse("select 1; drop table t")
     assert parsed.code == "42601"
     assert sql.engine.take_back(connection, sees_all=False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_library_is_mapped_before_it_is_imported() -> None:
+    program = (
+        "import sys; from fanlight_engines.duckdb_instance import preload; done = preload(); "
+        "print(done, '_duckdb.' in open('/proc/self/maps').read(), '_duckdb' in sys.modules); import duckdb; "
+        "print(duckdb.connect().execute('select 42').fetchall())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True True False\n[(42,)]\n"
 
 
 def test_unknown_kinds_are_refused() -> None:

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 ENGINE_GONE = text(500, "adapter client missing")
 
-RESULT_LIMIT = 1_000_000_000
-"""Bytes that the rows of one statement may take (`App.sql_result_bytes`)."""
-
 
 async def sql(request: Request) -> Response:
     """Run the statements of the body and answer with their results.
@@ -40,7 +37,7 @@ async def sql(request: Request) -> Response:
     handle = await open_session(request)
     try:
         body = await _body(request)
-        session = Session(handle, Variables(_starts()), _result_limit(request))
+        session = Session(handle, Variables(_starts()), request.server.app.sql_result_bytes)
         await session.start(tuple(options.items()))
         return await _answer(session, body)
     finally:
@@ -57,7 +54,7 @@ async def open_session(request: Request) -> SqlSession:
     identity = request.identity
     if identity is None:
         raise RuntimeError("no identity: the request is not authenticated yet")
-    opening = OpenSession(identity, bool(getattr(request.listener, "open_relations", False)))
+    opening = OpenSession(identity, request.listener.open_relations)
     opened = await opening
     if opened is None and await StartEngine():
         opened = await opening
@@ -79,10 +76,6 @@ def _starts() -> Mapping[str, str]:
     from .. import __version__
 
     return {"fanlight_version": __version__}
-
-
-def _result_limit(request: Request) -> int:
-    return int(getattr(request.server.app, "sql_result_bytes", RESULT_LIMIT))
 
 
 async def _answer(session: Session, body: SqlRequest) -> Response:

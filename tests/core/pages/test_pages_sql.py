@@ -196,7 +196,7 @@ def test_who_sees_what(app: App, engine: Any) -> None:
 
 
 def test_the_result_limit_is_the_apps(app: App, engine: Any) -> None:
-    app.sql_result_bytes = 1024  # type: ignore[attr-defined]
+    app.sql_result_bytes = 1024
     _, body = post(engine, app, b'{"query":"select 1 as a; select repeat(\'x\', 2000) as b"}')
     first, second = json.loads(body)["results"]
     assert first["tag"] == "SELECT 1"
