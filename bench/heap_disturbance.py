@@ -6,8 +6,11 @@ A host with N live traced blocks runs an asyncio loop with a heartbeat of 1 ms
 and is profiled once a second.  What is told is by how much the heartbeat was
 late, less the time for which the main thread was ready but another one had the
 processor (its run-queue wait, from schedstat): what is left is what was done
-to it.  `idle` is the same without any profile.  Times in milliseconds; the
-median of the runs.  Linux only.
+to it.  `idle` is the same without any profile.  `fork cpu` is what the longest
+fork itself took of the processor: on a busy machine the thread that forks is
+preempted while it holds the interpreter, which counts as lateness although
+another program caused it.  Times in milliseconds; the median of the runs.
+Linux only.
 """
 
 from __future__ import annotations
@@ -81,12 +84,28 @@ async def host(profiler: HeapProfiler | None) -> tuple[list[float], list[float],
     return late, took, size
 
 
+def time_forks() -> list[float]:
+    """Have `os.fork` note the processor time of each call, in milliseconds."""
+    spent: list[float] = []
+    real = os.fork
+
+    def fork() -> int:
+        begun = time.thread_time()
+        pid = real()
+        spent.append((time.thread_time() - begun) * 1e3)
+        return pid
+
+    os.fork = fork
+    return spent
+
+
 def measure(way: str, count: int, frames: int) -> dict[str, float]:
     """One run in this process."""
     profiler = HeapProfiler(Settings(frames, "never" if way == "never" else "auto"))
     profiler.handlers[SwitchHeapMode](SwitchHeapMode(True))
     kept = blocks(count)
     gc.collect()
+    forks = time_forks()
     late, took, size = asyncio.run(host(None if way == "idle" else profiler))
     late.sort()
     live = len(kept) * 2
@@ -95,6 +114,7 @@ def measure(way: str, count: int, frames: int) -> dict[str, float]:
         "p50": late[len(late) // 2],
         "p99": late[len(late) * 99 // 100],
         "max": late[-1],
+        "fork cpu": max(forks, default=0.0),
         "capture s": statistics.median(took) if took else 0.0,
         "profile bytes": size,
         "host MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -188,7 +188,7 @@ def _close_all_but(kept: int) -> None:
 
 def _step_back() -> None:
     """Yield the processor to the parent, and memory too if it comes to that."""
-    os.nice(10)
+    os.nice(5)
     try:
         score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         os.write(score, b"1000")

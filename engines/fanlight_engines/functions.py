@@ -25,21 +25,25 @@ _SLICE = 100
 _SMALL = 100
 
 
-def name_lines(wanted: Collection[Line], running: Iterable[CodeType]) -> Generator[None, None, dict[Line, Function]]:
-    """Return the functions of those `wanted` lines that belong to one that is alive.
+def name_lines(
+    wanted: Collection[Line], running: Iterable[CodeType]
+) -> Generator[None, None, dict[Line, list[Function]]]:
+    """Return, for each of the `wanted` lines, the functions that it is a line of, innermost first.
 
-    `wanted` should be a set or a dict.  A line of several functions is the
-    innermost one's.  Lines that are missing in the result belong to no
-    function (a module's code is gone after its import) or to a dead one.
-    Yields now and then so that the caller can give way.
+    `wanted` should be a set or a dict.  Lines that are missing in the result
+    belong to no function (a module's code is gone after its import) or to a
+    dead one.  Yields now and then so that the caller can give way.
     """
     files = {file for file, _ in wanted}
-    named: dict[Line, Function] = {}
+    named: dict[Line, list[Function]] = {}
     for code in living_code(files, running):
         if code is None:
             yield
         else:
             _claim(code, wanted, named)
+    for functions in named.values():
+        # Of two that share a line, the inner one begins later or has the longer name.
+        functions.sort(key=lambda function: (function[1], len(function[0])), reverse=True)
     return named
 
 
@@ -86,20 +90,18 @@ def living_code(files: Collection[str], running: Iterable[CodeType]) -> Iterator
         todo += inside(thing)
 
 
-def _claim(code: CodeType, wanted: Collection[Line], named: dict[Line, Function]) -> None:
-    first = code.co_firstlineno
+def _claim(code: CodeType, wanted: Collection[Line], named: dict[Line, list[Function]]) -> None:
+    function = (code.co_qualname, code.co_firstlineno)
     lines = {line for _, _, line in code.co_lines() if line is not None}
     # What happens on the line of a `def` happens in the function around it,
     # unless all of the function is on that line.
     if len(lines) > 1 and not code.co_name.startswith("<"):
-        lines.discard(first)
+        lines.discard(code.co_firstlineno)
     for line in lines:
-        key = (code.co_filename, line)
-        if key in wanted:
-            other = named.get(key)
-            # Of two that share a line, the inner one begins later or has the longer name.
-            if other is None or (first, len(code.co_qualname)) > (other[1], len(other[0])):
-                named[key] = (code.co_qualname, first)
+        if (code.co_filename, line) in wanted:
+            functions = named.setdefault((code.co_filename, line), [])
+            if function not in functions:
+                functions.append(function)
 
 
 def _of_function(function: FunctionType) -> list[Any]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import marshal
 import os
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from itertools import groupby
 from types import CodeType
 from typing import Any
 
@@ -20,13 +21,20 @@ from attrs import frozen
 from fanlight import asks
 from fanlight.profiling.profile import Frame, Sample, StackProfile, ValueType
 
-from .functions import Line, name_lines
+from .functions import Function, Line, name_lines
 
 Frames = tuple[Line, ...]
 """A stack, leaf first."""
 
 Trace = tuple[int, int, Frames, int]
 """Domain, size, stack (as much of it as is kept), and how deep it really was."""
+
+Place = tuple[str, int, int, int]
+"""File, line, and which one (0: the innermost) of how many equal lines in a row this is.
+
+With `[f() for x in y]` the comprehension and the function around it are at the
+same line, one above the other: that is how to tell them apart.
+"""
 
 SLICE = 1000
 
@@ -48,7 +56,7 @@ HIDDEN = (
 class Heap:
     """Live blocks by stack: `stacks` maps indices into `frames`, leaf first, to (blocks, bytes)."""
 
-    frames: Frames
+    frames: tuple[Place, ...]
     stacks: dict[tuple[int, ...], tuple[int, int]]
 
 
@@ -85,8 +93,8 @@ def group(traces: list[Trace]) -> Generator[None, None, Heap]:
 
 
 def _fold(groups: dict[Frames, list[int]]) -> Generator[None, None, Heap]:
-    """Leave out what is hidden and number the lines."""
-    numbers: dict[Line, int] = {}
+    """Leave out what is hidden and number the places."""
+    numbers: dict[Place, int] = {}
     hidden: dict[str, bool] = {}
     stacks: dict[tuple[int, ...], tuple[int, int]] = {}
     for count, (frames, sizes) in enumerate(groups.items()):
@@ -96,10 +104,18 @@ def _fold(groups: dict[Frames, list[int]]) -> Generator[None, None, Heap]:
             if file not in hidden:
                 hidden[file] = file.startswith(HIDDEN)
         if not hidden[frames[0][0]]:
-            stack = tuple([numbers.setdefault(line, len(numbers)) for line in frames if not hidden[line[0]]])
+            places = _places([line for line in frames if not hidden[line[0]]])
+            stack = tuple([numbers.setdefault(place, len(numbers)) for place in places])
             blocks, size = stacks.get(stack, (0, 0))
             stacks[stack] = (blocks + len(sizes), size + sum(sizes))
     return Heap(tuple(numbers), stacks)
+
+
+def _places(lines: list[Line]) -> Iterator[Place]:
+    for line, row in groupby(lines):
+        length = len(list(row))
+        for which in range(length):
+            yield (*line, which, length)
 
 
 def pack(heap: Heap, mono: float) -> bytes:
@@ -115,11 +131,11 @@ def unpack(data: bytes) -> tuple[float, Heap]:
 
 def subtract(later: Heap, earlier: Heap) -> Heap:
     """What has changed; stacks without a change are left out."""
-    numbers = {line: number for number, line in enumerate(later.frames)}
-    place = [numbers.setdefault(line, len(numbers)) for line in earlier.frames]
+    numbers = {place: number for number, place in enumerate(later.frames)}
+    moved = [numbers.setdefault(place, len(numbers)) for place in earlier.frames]
     stacks = dict(later.stacks)
     for old, (old_blocks, old_size) in earlier.stacks.items():
-        stack = tuple([place[number] for number in old])
+        stack = tuple([moved[number] for number in old])
         blocks, size = stacks.get(stack, (0, 0))
         stacks[stack] = (blocks - old_blocks, size - old_size)
     return Heap(tuple(numbers), {stack: change for stack, change in stacks.items() if change != (0, 0)})
@@ -127,14 +143,17 @@ def subtract(later: Heap, earlier: Heap) -> Heap:
 
 def profile(heap: Heap, at: Circumstances, since: float | None = None) -> Generator[None, None, StackProfile]:
     """Return the profile of a heap, or of a difference whose first moment was `since`."""
-    names = yield from name_lines(dict.fromkeys(heap.frames), at.running)
+    names = yield from name_lines({(file, line) for file, line, _, _ in heap.frames}, at.running)
+    # Different places may turn out to be the same line of the same function.
+    numbers: dict[Frame, int] = {}
+    frames = [numbers.setdefault(_frame(place, names), len(numbers)) for place in heap.frames]
     return StackProfile(
         types=(ValueType("inuse_objects", "count"), ValueType("inuse_space", "bytes")),
         default_type="inuse_space",
         period_type=ValueType("space", "bytes"),
         period=1,
-        frames=[_frame(line, *names.get(line, ("", 0))) for line in heap.frames],
-        samples=[Sample(stack, change) for stack, change in heap.stacks.items()],
+        frames=list(numbers),
+        samples=[Sample(tuple([frames[n] for n in stack]), change) for stack, change in heap.stacks.items()],
         time_nanos=at.wall_nanos,
         duration_nanos=0 if since is None else round((at.mono - since) * 1e9),
         comments=at.comments,
@@ -142,10 +161,15 @@ def profile(heap: Heap, at: Circumstances, since: float | None = None) -> Genera
     )
 
 
-def _frame(line: Line, name: str, first: int) -> Frame:
-    file, number = line
-    # A module's own code is gone once it ran, so what no function claims is taken for it.
-    return Frame(name or ("<module>" if number else "<unknown>"), file, number, first)
+def _frame(place: Place, names: dict[Line, list[Function]]) -> Frame:
+    file, line, which, length = place
+    functions = names.get((file, line))
+    if functions is None:
+        # A module's own code is gone once it ran, so what no function claims is taken for it.
+        return Frame("<module>" if line else "<unknown>", file, line)
+    # A longer row than there are functions is a recursion.
+    name, first = functions[which if length <= len(functions) else 0]
+    return Frame(name, file, line, first)
 
 
 def run(work: Generator[None, None, Any], give_way: Callable[[], None]) -> Any:

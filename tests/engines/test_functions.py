@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from fanlight_engines.functions import Function, Line, living_code, name_lines, running_code
+from fanlight_engines.traces import run
 
 HERE = __file__
 
@@ -26,13 +27,9 @@ def line() -> Line:
 
 
 def names(*wanted: Line, running: tuple[CodeType, ...] = ()) -> list[Function | None]:
-    work = name_lines(set(wanted), running)
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            found: dict[Line, Function] = end.value
-            return [found.get(one) for one in wanted]
+    """The innermost function of each line."""
+    found: dict[Line, list[Function]] = run(name_lines(set(wanted), running), lambda: None)
+    return [found.get(one, [None])[0] for one in wanted]
 
 
 def plain() -> Line:
@@ -161,6 +158,21 @@ def test_a_comprehension_is_named_where_it_is_a_function() -> None:
 def test_the_line_of_a_def_belongs_to_what_is_around_it() -> None:
     assert names((HERE, outer.__code__.co_firstlineno)) == [None]
     assert names((HERE, outer.__code__.co_firstlineno + 1)) == [("outer", outer.__code__.co_firstlineno)]
+
+
+def test_a_line_of_several_is_the_innermost_first() -> None:
+    def around() -> Any: return (lambda: line())()  # fmt: skip
+
+    found: dict[Line, list[Function]] = run(name_lines({around()}, ()), lambda: None)
+    start = around.__code__.co_firstlineno
+    prefix = "test_a_line_of_several_is_the_innermost_first.<locals>.around"
+    assert found == {
+        (HERE, start): [
+            (f"{prefix}.<locals>.<lambda>", start),
+            (prefix, start),
+            ("test_a_line_of_several_is_the_innermost_first", start - 1),
+        ]
+    }
 
 
 def test_a_module_is_named_while_it_runs() -> None:

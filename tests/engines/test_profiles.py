@@ -142,7 +142,7 @@ def test_stacks_reach_up_to_the_caller(profiler: HeapProfiler) -> None:
         if profile.frames[sample.stack[0]].function.startswith("hoard")
         for place in sample.stack
     }
-    assert "test_stacks_reach_up_to_the_caller" in callers
+    assert {"hoard", "test_stacks_reach_up_to_the_caller"} <= callers
     assert all(1 <= len(sample.stack) <= 4 for sample in profile.samples)
     del keep
 

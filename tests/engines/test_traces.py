@@ -42,7 +42,7 @@ def result(work: Generator[None, None, T]) -> T:
 
 def plain(heap: Heap) -> dict[Frames, tuple[int, int]]:
     """The heap with its frames written out."""
-    return {tuple(heap.frames[n] for n in stack): change for stack, change in heap.stacks.items()}
+    return {tuple(heap.frames[n][:2] for n in stack): change for stack, change in heap.stacks.items()}
 
 
 lines = st.tuples(st.sampled_from(["a.py", "b.py", "<string>", SECRET, PROFILER]), st.integers(0, 3))
@@ -108,7 +108,8 @@ def test_what_is_packed_comes_back(found: list[Trace], mono: float) -> None:
 def test_a_profile_names_what_it_can() -> None:
     function = test_a_profile_names_what_it_can.__code__
     line = function.co_firstlineno + 1
-    heap = Heap(((__file__, line), ("gone.py", 3), ("<unknown>", 0)), {(0, 1): (2, 30), (2,): (1, 1)})
+    frames = ((__file__, line, 0, 1), ("gone.py", 3, 0, 1), ("<unknown>", 0, 0, 1))
+    heap = Heap(frames, {(0, 1): (2, 30), (2,): (1, 1)})
     at = Circumstances(5, 7.5, "python3", ("a comment",), (function,))
     made = result(profile(heap, at))
     assert made.frames == [
@@ -121,6 +122,29 @@ def test_a_profile_names_what_it_can() -> None:
     assert (made.default_type, made.period, made.period_type.type) == ("inuse_space", 1, "space")
     assert (made.time_nanos, made.duration_nanos) == (5, 0)
     assert (made.comments, made.program) == (("a comment",), "python3")
+
+
+def test_lines_in_a_row_are_told_apart_by_their_order() -> None:
+    def outer() -> Any: return (lambda: None)  # fmt: skip
+
+    running = (outer.__code__,)
+    line = (__file__, outer.__code__.co_firstlineno)
+    found: list[Trace] = [
+        (0, 1, (line, line, ("gone.py", 1)), 3),
+        (0, 2, (line, ("gone.py", 1)), 2),
+        (0, 4, (line,) * 7, 7),
+    ]
+    made = result(profile(result(group(found)), Circumstances(5, 7.5, "python3", (), running)))
+    names = {
+        change[1]: [made.frames[n].function.rpartition(".")[2] for n in stack]
+        for stack, change in ((sample.stack, sample.values) for sample in made.samples)
+    }
+    assert names == {
+        1: ["<lambda>", "outer", "<module>"],
+        2: ["<lambda>", "<module>"],
+        4: ["<lambda>"] * 7,
+    }
+    assert len(set(made.frames)) == len(made.frames) == 3
 
 
 def test_a_difference_has_a_duration() -> None:
