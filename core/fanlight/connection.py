@@ -98,7 +98,8 @@ class Connection(Upgraded):
         waiting = self._performing.pop(number, None)
         if waiting is not None:
             conversation, position = waiting
-            conversation.performing.pop(number, None)
+            if conversation.performing is not None:
+                conversation.performing.pop(number, None)
             if error is not None:
                 failed = EffectFailed(type(error).__name__)
                 failed.__cause__ = error

@@ -303,15 +303,17 @@ class Exchanges(Host):
         """Hand an effect to the host, for the ask at `position`."""
         self._next_id += 1
         self._performing[self._next_id] = (conversation, position)
+        if conversation.performing is None:
+            conversation.performing = {}
         conversation.performing[self._next_id] = effect
         self._outputs.append(Perform(self._next_id, effect))
 
     def withdraw(self, conversation: Conversation) -> None:
         """Take back every effect and sleep of `conversation` that is under way."""
-        for number, effect in conversation.performing.items():
+        for number, effect in (conversation.performing or {}).items():
             del self._performing[number]
             self._outputs.append(Cancel(number, effect))
-        conversation.performing.clear()
+        conversation.performing = None
         self.sleepers.discard(conversation)
         conversation.wake_at = inf
 

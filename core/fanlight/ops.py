@@ -56,14 +56,16 @@ def _read_body(connection: Connection, conversation: Conversation, op: ReadBody)
         except BrokenBody:
             return Thrown(Refused(BAD_REQUEST))
         if data:
+            if conversation.body is None:
+                conversation.body = []
             conversation.body.append(data)
             conversation.body_size += len(data)
         if conversation.body_size > op.limit:
-            conversation.body.clear()
+            conversation.body = None
             return None
         if ended:
-            body, conversation.body = b"".join(conversation.body), []
-            return body
+            parts, conversation.body = conversation.body or [], None
+            return parts[0] if len(parts) == 1 else b"".join(parts)
         if not data:
             return PARKED
 

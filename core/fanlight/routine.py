@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
+from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -51,55 +52,40 @@ class WrongAsk(TypeError):
 class Conversation:
     """One routine of one stream.
 
-    `asks` are the open ones, in the order of the race if `racing`.  `pending`
-    is output that a window holds back.  The rest is the connection's memory of
-    this exchange.
+    `asks` are the open ones, in the order of the race if `racing`;
+    `performing` the effects under way by number.  `pending` is output that a
+    window holds back, `unended` says that the wire must be told the end of the
+    body.  `started`: a response head was written; `ending`: the response is
+    complete but for `pending`; `gone`: the client has left.
     """
 
-    __slots__ = (
-        "asks",
-        "body",
-        "body_size",
-        "cleanup_at",
-        "ending",
-        "exchange",
-        "gone",
-        "head_at",
-        "inbox",
-        "pending",
-        "performing",
-        "racing",
-        "routine",
-        "sent",
-        "socket",
-        "started",
-        "status",
-        "stream",
-        "unended",
-        "wake_at",
-    )
+    # Most requests never wait, so what only a few need stays in the class until it is needed.
+    routine: Coroutine[Ask[Any], Any, Any] | None = None
+    asks: tuple[Ask[Any], ...] = ()
+    racing = False
+    performing: dict[int, Effect[Any]] | None = None
+    wake_at = inf
+    cleanup_at = inf
+    gone = False
+    started = False
+    ending = False
+    status = 0
+    sent = 0
+    head_at = 0.0
+    pending = b""
+    unended = False
+    body: list[bytes] | None = None
+    body_size = 0
+    socket: WebSocket | None = None
 
     def __init__(self, stream: int, exchange: Exchange) -> None:
         self.stream = stream
         self.exchange = exchange
-        self.routine: Coroutine[Ask[Any], Any, Any] | None = None
-        self.asks: tuple[Ask[Any], ...] = ()
-        self.racing = False
-        self.performing: dict[int, Effect[Any]] = {}
-        self.wake_at = inf
-        self.cleanup_at = inf
-        self.gone = False
-        self.started = False  # a response head was written
-        self.ending = False  # the response is complete but for `pending`
-        self.status = 0
-        self.sent = 0
-        self.head_at = 0.0
-        self.pending = b""
-        self.unended = False  # the wire must be told the end of the body
-        self.body: list[bytes] = []
-        self.body_size = 0
-        self.socket: WebSocket | None = None
-        self.inbox: deque[Item] = deque()
+
+    @cached_property
+    def inbox(self) -> deque[Item]:
+        """Messages that no routine has taken yet."""
+        return deque()
 
     @property
     def waiting(self) -> bool:

@@ -66,7 +66,7 @@ class Client:
                     self._do(output)
                 elif self.credit and not self.held:
                     credit, self.credit = self.credit, 0
-                    connection.sent(credit, self.hosting.now())
+                    connection.sent(credit, connection.now)  # no time has passed since it spoke
                 else:
                     break
         except Exception as error:  # noqa: BLE001  never into the host

@@ -90,7 +90,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     @invariant()
     def asks_belong_to_waiting_routines(self) -> None:
         for conversation in self.connection.conversations():
-            assert len(conversation.performing) <= max(1, len(conversation.asks))
+            assert len(conversation.performing or ()) <= max(1, len(conversation.asks))
             assert conversation.gone or conversation.routine is not None or conversation.ending
 
     @invariant()
