@@ -15,11 +15,14 @@ from collections.abc import Callable, Sequence
 import fanlight_asyncio
 from fanlight import App, ConfigurationError
 
-from .listening import Wish, app_for
+from .listening import Wish, app_for, reason
 from .program import NoProgram, check_file, run_file, run_module
 
 MISUSED = 2
 NOT_LISTENING = 1
+
+# How long the program's exit may wait for requests in hand: shorter than any server would give them.
+STOP_SECONDS = 2.0
 
 
 def run_beside(wish: Wish, program: str, arguments: Sequence[str], *, module: bool, strict: bool, quiet: bool) -> int:
@@ -38,33 +41,31 @@ def run_beside(wish: Wish, program: str, arguments: Sequence[str], *, module: bo
         return MISUSED
     for remark in remarks:
         say(remark)
-    listening = start(app, quiet=quiet)
-    if strict and not listening:
-        return NOT_LISTENING
+    try:
+        start(app, quiet=quiet)
+    except OSError as error:
+        say(reason(error, app) + ("" if strict else "; the program runs without it"))
+        if strict:
+            return NOT_LISTENING
     run: Callable[[str, Sequence[str]], None] = run_module if module else run_file
     run(program, arguments)
     return 0
 
 
-def start(app: App, *, quiet: bool) -> bool:
-    """Start the server and say where it listens; False, and a line that says why, when it cannot."""
-    try:
-        handle = fanlight_asyncio.start_in_thread(app)
-    except OSError as error:
-        say(f"cannot listen ({error.strerror or error}); the program is not looked into")
-        return False
+def start(app: App, *, quiet: bool) -> None:
+    """Start the server, have it stopped at exit, and say where it listens.  Raises OSError when it cannot listen."""
+    handle = fanlight_asyncio.start_in_thread(app)
     owner = os.getpid()
 
     def stop() -> None:
         # A fork inherits what is registered for the exit, but not the thread.
         if os.getpid() == owner:
-            handle.stop()
+            handle.stop(STOP_SECONDS)
 
     atexit.register(stop)
     if not quiet:
         for address in handle.addresses:
             say(address.url)
-    return True
 
 
 def say(line: str) -> None:

@@ -17,7 +17,7 @@ import fanlight_asyncio
 from fanlight import App, ConfigurationError
 from fanlight_engines.sockets import Bound
 
-from .listening import Wish, app_for, warnings
+from .listening import Wish, app_for, reason, warnings
 from .office import Office
 
 HINTS = """\
@@ -52,8 +52,8 @@ def run_demo(wish: Wish, *, verbose: bool) -> int:
         asyncio.run(open_office(app, [*remarks, *warnings(app.remarks)]))
     except asyncio.CancelledError:
         print("closed")
-    except OSError as failed:
-        print(f"fanlight: cannot listen: {failed} (--listen 127.0.0.1:0 takes a free port)", file=sys.stderr)
+    except OSError as error:
+        print(f"fanlight: {reason(error, app)}", file=sys.stderr)
         return 1
     return 0
 

@@ -6,6 +6,8 @@ is only what a person may leave out on a command line.
 
 from __future__ import annotations
 
+import errno
+import ssl
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -75,3 +77,16 @@ def read(path: Path) -> Configuration:
 def warnings(remarks: Iterable[Remark]) -> list[str]:
     """The remarks that are worth a line on the terminal."""
     return [f"{remark.path}: {remark.text}" for remark in remarks if remark.level == "warning"]
+
+
+def reason(error: OSError, app: App) -> str:
+    """Why no listener could be opened, for a person."""
+    if isinstance(error, ssl.SSLError):
+        return (
+            f"cannot use {app.settings.tls_certificate} with {app.settings.tls_key}: {error.reason or 'not PEM files'}"
+        )
+    if error.filename is not None:
+        return f"cannot read {error.filename}: {error.strerror}"
+    where = " or ".join(listener.address for listener in app.listeners)
+    hint = " (port 0 takes a free one)" if error.errno == errno.EADDRINUSE else ""
+    return f"cannot listen on {where}: {error.strerror or error}{hint}"

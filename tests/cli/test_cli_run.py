@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +90,28 @@ time.sleep(600)
         assert process.own_errors() == []
 
 
+def test_a_client_does_not_keep_the_program_from_ending(tmp_path: Path) -> None:
+    text = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+print("up")
+time.sleep(600)
+"""
+    with started("run", *ANYWHERE, program(tmp_path, text)) as process:
+        assert process.line() == "up"
+        where = process.address()
+        assert ask(where, "/prof/mode", {"memory_active": True})[0] == 200
+        host, port = where.split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"GET /prof/heap?seconds=3000 HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert ask(where, "/api/livez") == ALIVE
+            begun = time.monotonic()
+            process.popen.terminate()
+            assert process.end() == 7
+            assert time.monotonic() - begun < 8
+            assert process.own_errors() == []
+
+
 def test_a_module_runs_from_the_current_folder(tmp_path: Path) -> None:
     package = tmp_path / "shop"
     package.mkdir()
@@ -140,13 +163,27 @@ def taken() -> Iterator[str]:
 def test_the_program_runs_although_the_address_is_taken(taken: str, tmp_path: Path) -> None:
     done = finished("run", "--listen", taken, program(tmp_path, "print('ran')"))
     assert (done.returncode, done.stdout) == (0, "ran\n")
-    assert "cannot listen" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    said = f"fanlight: cannot listen on {taken}: Address already in use (port 0 takes a free one)"
+    assert done.stderr == f"{said}; the program runs without it\n"
 
 
 def test_strict_does_not_start_the_program(taken: str, tmp_path: Path) -> None:
     done = finished("run", "--strict", "--listen", taken, program(tmp_path, "print('ran')"))
     assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"fanlight: cannot listen on {taken}: Address already in use (port 0 takes a free one)\n"
+
+
+def test_a_certificate_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    for name, file, said in (
+        ("gone", "gone.pem", "cannot read gone.pem: No such file or directory"),
+        ("no certificate", "listeners.toml", "cannot use listeners.toml with listeners.toml: "),
+    ):
+        keys = f'tls_certificate = "{file}"\ntls_key = "{file}"\n'
+        text = FILE.replace("enable_tls = false", "enable_tls = true").replace("MORE", "")
+        (tmp_path / "listeners.toml").write_text(keys + text, encoding="utf-8")
+        done = finished("run", "--config", "listeners.toml", program(tmp_path, "print('ran')"), cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (0, "ran\n"), name
+        assert done.stderr.startswith(f"fanlight: {said}"), name
 
 
 def test_quiet_says_nothing(tmp_path: Path) -> None:
