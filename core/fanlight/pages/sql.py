@@ -37,7 +37,7 @@ async def sql(request: Request) -> Response:
     handle = await open_session(request)
     try:
         body = await _body(request)
-        session = Session(handle, Variables(_starts()), request.server.app.sql_result_bytes)
+        session = Session(handle, Variables(_starts(request)), request.server.app.sql_result_bytes)
         await session.start(tuple(options.items()))
         return await _answer(session, body)
     finally:
@@ -72,10 +72,12 @@ async def _body(request: Request) -> SqlRequest:
     return read
 
 
-def _starts() -> Mapping[str, str]:
+def _starts(request: Request) -> Mapping[str, str]:
+    """The variables that say something about this server."""
     from .. import __version__
 
-    return {"fanlight_version": __version__}
+    limit = request.server.app.sql_result_bytes
+    return {"fanlight_version": __version__, "max_result_size": "1GB" if limit == 10**9 else f"{limit}B"}
 
 
 async def _answer(session: Session, body: SqlRequest) -> Response:

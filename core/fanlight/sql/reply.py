@@ -158,7 +158,9 @@ class Collector:
             raise Unreadable(_NO_ROOM)
         rows = self._pieces[self._entry :]
         del self._pieces[self._entry :]
-        for piece in rows:
+        rows.reverse()
+        while rows:  # each piece is let go as soon as it is written
+            piece = rows.pop()
             if isinstance(piece, bytes):
                 self._held -= len(piece)
                 await self._write(spool, piece)
