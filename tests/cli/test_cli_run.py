@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.process import ask, finished, free_port, started
+from tests.cli.process import ask, finished, free_port, rows, started
 
 ALIVE = (200, b"Liveness check successful!")
 ANYWHERE = ("--listen", "127.0.0.1:0")
@@ -48,6 +48,46 @@ def test_it_answers_although_the_main_thread_is_blocked(text: str, tmp_path: Pat
     with started("run", *ANYWHERE, program(tmp_path, text)) as process:
         assert process.line() == "up"
         assert ask(process.address(), "/api/livez") == ALIVE
+
+
+TASKS = {
+    "asyncio": """
+import asyncio
+async def wait(queue):
+    await queue.get()
+async def main():
+    queue = asyncio.Queue()
+    tasks = [asyncio.create_task(wait(queue), name=f"waiter-{number}") for number in range(3)]
+    await asyncio.sleep(0.1)
+    print("up")
+    await asyncio.sleep(600)
+asyncio.run(main())
+""",
+    "trio": """
+import trio
+async def wait(channel):
+    await channel.receive()
+async def main():
+    sender, receiver = trio.open_memory_channel(0)
+    async with trio.open_nursery() as nursery:
+        for number in range(3):
+            nursery.start_soon(wait, receiver, name=f"waiter-{number}")
+        await trio.sleep(0.1)
+        print("up")
+        await trio.sleep(600)
+trio.run(main)
+""",
+}
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_the_tasks_of_an_unchanged_program_are_seen(kind: str, tmp_path: Path) -> None:
+    with started("run", *ANYWHERE, program(tmp_path, TASKS[kind])) as process:
+        assert process.line() == "up"
+        query = "select kind, name, waiting_on from process.tasks where name like 'waiter-%' order by name"
+        found = rows(process.address(), query)
+        waiting_on = {"asyncio": "Queue.get", "trio": "MemoryReceiveChannel.receive"}[kind]
+        assert found == [[kind, f"waiter-{number}", waiting_on] for number in range(3)]
 
 
 def test_the_program_has_its_arguments_output_and_exit_code(tmp_path: Path) -> None:
