@@ -149,7 +149,7 @@ def _connection(connection: Connection) -> ConnectionRow:
         requests=connection.requests,
         users=tuple(users),
         paths=tuple(conversation.exchange.label for conversation in conversations),
-        effects=tuple(effect for conversation in conversations for effect in list((conversation.performing or {}).values())),
+        effects=tuple(effect for item in conversations for effect in list((item.performing or {}).values())),
     )
 
 

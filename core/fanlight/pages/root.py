@@ -63,9 +63,7 @@ async def home(request: Request) -> Response:
     facts = await DescribeProcess()
     served = {place.path for place in request.listener.router.places()}
     places = "\n".join(
-        f'<li><a href="{path}">{path}</a><span>{escape(words)}</span></li>'
-        for path, words in _PLACES
-        if path in served
+        f'<li><a href="{path}">{path}</a><span>{escape(words)}</span></li>' for path, words in _PLACES if path in served
     )
     return html(
         200,
