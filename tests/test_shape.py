@@ -245,6 +245,11 @@ def test_importing_the_core_loads_no_loop_and_nothing_heavy() -> None:
     assert {top(name) for name in loaded} & (EVENT_LOOPS | LAZY | {"socket", "ssl", "logging", "subprocess"}) == set()
 
 
+def test_the_engines_load_no_loop_and_no_library_before_they_are_asked() -> None:
+    loaded = loaded_by("import fanlight_engines.engines, fanlight_engines.performer")
+    assert {top(name) for name in loaded} & (EVENT_LOOPS | (LAZY - {"zlib", "gzip"}) | {"nanoarrow"}) == set()
+
+
 @pytest.mark.parametrize(("package", "other"), [("fanlight_asyncio", "trio"), ("fanlight_trio", "asyncio")])
 def test_a_transport_does_not_load_the_other_loop(package: str, other: str) -> None:
     assert other not in {top(name) for name in loaded_by(f"import {package}")}
