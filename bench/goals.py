@@ -1,0 +1,121 @@
+"""The goals of the project as rows: what is measured, against what, and the bound.
+
+A goal that was not measured in a run is left out of its table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import field, frozen
+
+from bench.contest import Figures
+from bench.disturbance import Lateness
+from bench.footprint import Import, Memory
+
+MB = 1_000_000
+
+
+@frozen
+class Ratio:
+    """Fanlight's CPU time per request is at most `most` of the peer's."""
+
+    scenario: str
+    fanlight: str
+    peer: str
+    most: float
+
+
+@frozen
+class Verdict:
+    """A row of the table of goals."""
+
+    goal: str
+    bound: str
+    found: str
+    reached: bool
+
+
+@frozen
+class Everything:
+    """All that one run measured."""
+
+    figures: Figures = field(factory=dict)
+    lateness: dict[tuple[str, str], tuple[Lateness, Lateness]] = field(factory=dict)
+    naive: Lateness | None = None
+    imported: Import | None = None
+    memory: dict[str, Memory] = field(factory=dict)
+    bare: dict[str, int] = field(factory=dict)
+
+
+RATIOS = (
+    Ratio("small", "fanlight asyncio", "hypercorn asyncio", 1 / 6),
+    Ratio("small", "fanlight asyncio", "uvicorn httptools", 0.8),
+    Ratio("small", "fanlight trio", "hypercorn trio", 1 / 7),
+    Ratio("post", "fanlight asyncio", "hypercorn asyncio", 1 / 4),
+    Ratio("post", "fanlight trio", "hypercorn trio", 1 / 4),
+    Ratio("h2", "fanlight asyncio", "hypercorn asyncio", 1 / 2.5),
+    *(
+        Ratio(f"metrics-{series}-{coding}", "fanlight asyncio", "prometheus_client", 1 / 6 if series == 100 else 1 / 10)
+        for series in (100, 1_000, 10_000, 100_000)
+        for coding in ("identity", "gzip")
+    ),
+)
+GZIP_SIZE = 1.35
+SLICED, HEAP = 0.005, 0.030
+IMPORT = 0.060
+IDLE, CONNECTION = 15 * MB, 20_000
+
+
+def verdicts(found: Everything) -> list[Verdict]:
+    """Every goal that this run can judge, in the order of the report."""
+    return [*_ratios(found), *_sizes(found), *_lateness(found), *_footprint(found)]
+
+
+def _ratios(found: Everything) -> Iterator[Verdict]:
+    for goal in RATIOS:
+        ours = found.figures.get((goal.scenario, goal.fanlight))
+        theirs = found.figures.get((goal.scenario, goal.peer))
+        if ours is None or theirs is None or not ours.cpu or not theirs.cpu:
+            continue
+        ratio = ours.median / theirs.median
+        name = f"{goal.scenario}: {goal.fanlight} ÷ {goal.peer}"
+        yield Verdict(name, f"≤ {_portion(goal.most)}", _portion(ratio), ratio <= goal.most)
+
+
+def _portion(ratio: float) -> str:
+    return f"1/{1 / ratio:.1f}" if ratio < 0.6 else f"{ratio:.2f}"
+
+
+def _sizes(found: Everything) -> Iterator[Verdict]:
+    for (scenario, server), ours in found.figures.items():
+        theirs = found.figures.get((scenario, "prometheus_client"))
+        if server != "fanlight asyncio" or not scenario.endswith("-gzip") or theirs is None or not theirs.size:
+            continue
+        ratio = ours.size / theirs.size
+        yield Verdict(f"{scenario}: body ÷ that of level 9", f"≤ {GZIP_SIZE}", f"{ratio:.2f}", ratio <= GZIP_SIZE)
+
+
+def _lateness(found: Everything) -> Iterator[Verdict]:
+    for (loop, look), (_, looked) in found.lateness.items():
+        if looked.trouble:
+            continue
+        bound = HEAP if look == "heap" else SLICED
+        name = f"host {loop}, {look}: latest beat"
+        yield Verdict(name, f"≤ {bound * 1e3:.0f} ms", f"{looked.worst * 1e3:.1f} ms", looked.worst <= bound)
+
+
+def _footprint(found: Everything) -> Iterator[Verdict]:
+    if found.imported and not found.imported.trouble:
+        best, loops = found.imported.best, found.imported.loops
+        words = " ".join((f"{best * 1e3:.0f} ms", *loops))
+        yield Verdict("import fanlight, no event loop", "≤ 60 ms", words, best <= IMPORT and not loops)
+    for name, memory in found.memory.items():
+        loop = name.removeprefix("fanlight ")
+        if memory.trouble or loop not in found.bare:
+            continue
+        over = memory.idle - found.bare[loop]
+        yield Verdict(f"{name}: idle, over a bare interpreter", "≤ 15 MB", f"{over / MB:.1f} MB", over <= IDLE)
+        each = memory.connection
+        words = f"{each / 1000:.1f} kB ({memory.held:,} held)"
+        yield Verdict(f"{name}: an idle connection", "≤ 20 kB", words, each <= CONNECTION)

@@ -1,0 +1,1 @@
+"""The servers under measurement, each a module for `python -m`, each with `--port` and `--series`."""

@@ -1,0 +1,15 @@
+"""The command line that all servers of the bench share."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def parse(**choices: tuple[str, ...]) -> argparse.Namespace:
+    """`--port`, `--series`, and one option for each of `choices`, whose first value is the default."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--series", type=int, default=100)
+    for name, values in choices.items():
+        parser.add_argument(f"--{name}", choices=values, default=values[0])
+    return parser.parse_args()

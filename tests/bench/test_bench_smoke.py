@@ -1,0 +1,90 @@
+"""The benchmarks run: every part, with tiny counts.  Times are never asserted here."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench import __main__ as bench
+from bench import cycle, hostile
+from bench.attacks.catalogue import ATTACKS
+from bench.processes import cpu, start
+
+TINY = ("--rounds", "1", "--seconds", "0.1", "--servers", "fanlight asyncio,prometheus")
+
+
+def run(tmp_path: Path, *words: str) -> str:
+    """The report of a run of `words`."""
+    out = tmp_path / "report.md"
+    assert bench.main([*TINY, *words, "--out", str(out)]) == 0
+    return out.read_text()
+
+
+def row(report: str, heading: str, server: str) -> list[str]:
+    """The cells of `server` in the table under `heading`."""
+    section = report.split(heading, 1)[1].split("\n## ", 1)[0]
+    line = next(line for line in section.splitlines() if line.startswith(f"| {server}"))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+@pytest.mark.usefixtures("own_core")
+def test_metrics_and_websocket_are_measured(tmp_path: Path) -> None:
+    report = run(tmp_path, "--only", "metrics,ws", "--series", "1000")
+    for heading in ("1,000 series, identity", "1,000 series, gzip", "32 in flight"):
+        cells = row(report, heading, "fanlight asyncio")
+        assert float(cells[1].replace(",", "")) > 0, cells
+        assert cells[3] == "1.00"
+    theirs = row(report, "1,000 series, identity", "prometheus_client")
+    ours = row(report, "1,000 series, identity", "fanlight asyncio")
+    assert int(theirs[-1].replace(",", "")) <= int(ours[-1].replace(",", ""))
+    assert "metrics-1000-gzip: body ÷ that of level 9" in report
+
+
+@pytest.mark.usefixtures("own_core")
+@pytest.mark.skipif(not shutil.which("wrk") or not shutil.which("h2load"), reason="wrk and h2load are not installed")
+def test_requests_are_measured(tmp_path: Path) -> None:
+    report = run(tmp_path, "--only", "small,h2")
+    for heading in ("GET /api/livez, 16", "HTTP/2 GET"):
+        cells = row(report, heading, "fanlight asyncio")
+        assert cells[0] == "fanlight asyncio", "some requests failed"
+        assert float(cells[1].replace(",", "")) > 0
+
+
+@pytest.mark.usefixtures("own_core")
+def test_the_host_is_looked_at_and_weighed(tmp_path: Path) -> None:
+    words = ("--scale", "0.001", "--looks", "1", "--loops", "asyncio", "--connections", "20")
+    report = run(tmp_path, "--only", "host,memory,import", *words)
+    for look in ("metrics", "metrics-gzip", "catalog", "heap"):
+        cells = row(report, "## Host disturbance", f"asyncio: {look} ")
+        assert float(cells[6]) >= float(cells[4]), cells
+    assert row(report, "## Footprint", "fanlight asyncio")[-1] == "20"
+    assert "event loops imported: none" in report
+
+
+@pytest.mark.usefixtures("own_core")
+def test_an_attack_is_told_in_a_row(tmp_path: Path) -> None:
+    result = hostile.attack("h2 PING flood", hostile.SERVERS["asyncio"], seconds=0.3, logs=tmp_path)
+    assert result.alive
+    assert result.asked > 0
+    assert "GOAWAY 11" in result.outcome
+    assert len(hostile.rows([result])[0]) == len(hostile.HEAD)
+
+
+def test_attacks_are_many_and_named_once() -> None:
+    assert len(ATTACKS) >= 40
+
+
+def test_a_request_through_the_core_is_answered() -> None:
+    for scenario in cycle.SCENARIOS:
+        assert cycle.run(scenario, 2) > 0
+
+
+def test_the_clock_of_a_process_tree_runs(tmp_path: Path) -> None:
+    running = start("prometheus", ["bench.servers.peer_prometheus", "--port", "{port}"], tmp_path)
+    try:
+        assert cpu(running.pid) > 0
+    finally:
+        running.stop()
+    assert not running.alive()
