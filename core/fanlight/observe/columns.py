@@ -1,6 +1,6 @@
 """What is remembered of a family between scrapes, so that a scrape only fills in numbers.
 
-The children of a family are cut into blocks of about five hundred series.  For
+The children of a family are cut into blocks of a few hundred series.  For
 each block everything that does not change is one bytes object with a hole for
 each number; a block is made anew when its children are others than last time.
 Nothing here refers to a metric or to a child of one, so both die when the host
@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from .names import label_name, label_value
-from .numbers import histogram_texts, number, texts
+from .numbers import histogram_texts, number_text, texts
 from .shapes import BYTES_OF_WORK, Kind, Piece, Shape
 
-GRAIN = 512
-"""Series in a block: half a slice, so that what a slice adds to the last block is small."""
+GRAIN = 256
+"""Series in a block: making one anew is about half a millisecond, and a slice never adds more than one."""
 COLD = 6
 """Making a block anew costs this many times the rendering of it."""
 
@@ -56,18 +56,20 @@ class Labels:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         places = {name: place for place, name in enumerate(names)}
-        ordered = sorted(places)
-        self._places = [places[name] for name in ordered]
-        self._split = sum(1 for name in ordered if name < "le")
-        pairs = [f'{label_name(name)}="%s"' for name in ordered]
-        self._all = ",".join(pairs)
-        self._before = "".join(pair + "," for pair in pairs[: self._split])
-        self._after = "".join("," + pair for pair in pairs[self._split :])
+        self._ordered = sorted(places)
+        self._places = [places[name] for name in self._ordered]
+        self._as_given = self._places == list(range(len(names)))
 
-    def texts(self, key: tuple[str, ...]) -> tuple[str, str, str]:
-        """For one child's label values: all labels, those before `le`, those after it."""
-        values = tuple([key[place] for place in self._places])
-        return self._all % values, self._before % values[: self._split], self._after % values[self._split :]
+    def pattern(self, bound: str | None = None) -> str:
+        """The labels in braces with a hole for each value, and `le` with `bound` if that is given."""
+        pairs = [(name, f'{label_name(name)}="%s"') for name in self._ordered]
+        if bound is not None:
+            pairs.append(("le", f'le="{bound}"'))
+        return "{" + ",".join([pair for _, pair in sorted(pairs)]) + "}" if pairs else ""
+
+    def values(self, key: tuple[str, ...]) -> tuple[str, ...]:
+        """A child's label values in the order of the pattern."""
+        return key if self._as_given else tuple([key[place] for place in self._places])
 
 
 class _Block:
@@ -110,45 +112,38 @@ class Columns:
         self._blocks: list[_Block] = []
 
     def _lay_out(self, shape: Shape, dialect: Dialect) -> None:
-        """Make the pattern of one child's lines; `_parts` says what goes into its first holes.
+        """Make the patterns of one child: of its lines, and of its `_created` line.
 
-        A pattern is filled twice: once with label texts (and, inline, the
+        A pattern is filled twice: once with label values (and, inline, the
         moment of creation), which makes a template, and then with numbers.
         """
-        all_labels = "{%s}" if shape.labels else ""
-        lines: list[str] = []
-        parts: list[int] = []
-        for slot in shape.slots():
-            name = dialect.sample_name(shape.name + slot.suffix)
-            if slot.bound is None:
-                lines.append(f"{name}{all_labels} %%s\n")
-                parts += [0] if shape.labels else []
-            else:
-                lines.append(f'{name}{{%sle="{slot.bound}"%s}} %%s\n')
-                parts += [1, 2]
-        created = f"{dialect.sample_name(shape.name + '_created')}{all_labels} %s\n" if shape.created else ""
-        born = [0, 3] if shape.labels else [3]
-        inline = bool(created) and dialect.created_inline
-        self._pattern = "".join(lines) + (created if inline else "")
-        self._parts = parts + (born if inline else [])
-        self._tail_pattern = "" if inline else created
-        self._tail_parts = born
+        labels = self._labels
+        self._pattern = "".join(
+            [
+                f"{dialect.sample_name(shape.name + slot.suffix)}{labels.pattern(slot.bound)} %%s\n"
+                for slot in shape.slots()
+            ]
+        )
+        self._created_pattern = f"{dialect.sample_name(shape.name + '_created')}{labels.pattern()} %s\n"
+        self._inline = dialect.created_inline
 
     def _make(self, keys: list[tuple[str, ...]], created: list[float]) -> _Block:
         """A block for children with these label values and moments of creation."""
-        pattern, parts = self._pattern, self._parts
-        tail_pattern, tail_parts = self._tail_pattern, self._tail_parts
-        moments = [number(moment).decode() for moment in created] if created else [""] * len(keys)
-        main: list[str] = []
+        pattern, width = self._pattern, self.width
+        values = [self._labels.values(key) for key in _keys_in_template(keys)]
+        lines = [pattern % (each * width) for each in values]
         tail: list[str] = []
-        for key, moment in zip(_keys_in_template(keys), moments, strict=True):
-            pieces = (*self._labels.texts(key), moment)
-            main.append(pattern % tuple([pieces[part] for part in parts]))
-            if tail_pattern:
-                tail.append(tail_pattern % tuple([pieces[part] for part in tail_parts]))
-        block = _Block(keys, created, "".join(main).encode(), ("".join(tail) % ()).encode())
-        count = len(keys) * (self._buckets + 1 if self._buckets else self.width)
-        block.memo = ([None] * count, [b""] * (len(keys) * self.width))
+        if created:
+            tail = [
+                self._created_pattern % (*each, number_text(moment))
+                for each, moment in zip(values, created, strict=True)
+            ]
+            if self._inline:
+                lines = [line + born for line, born in zip(lines, tail, strict=True)]
+                tail = []
+        block = _Block(keys, created, "".join(lines).encode(), ("".join(tail) % ()).encode())
+        count = len(keys) * (self._buckets + 1 if self._buckets else width)
+        block.memo = ([None] * count, [b""] * (len(keys) * width))
         return block
 
     def _block(self, index: int, children: list[Any]) -> tuple[_Block, bool]:

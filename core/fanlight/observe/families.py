@@ -29,7 +29,7 @@ from .shapes import REST, Found, Shape
 Failed = Callable[[str, Exception], None]
 """Told about each collector that raised: its name and what it raised."""
 
-_LOOK = 4096
+_LOOK = 1024
 """Gauges that are looked at for functions before the walk rests."""
 
 

@@ -7,10 +7,11 @@ the published schema.  Nothing here knows a registry or decodes a message.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from ..protobuf import field_bytes, field_double, field_varint, varint
-from .names import label_name, metric_name
+from .names import REMEMBERED, label_name, metric_name
 from .shapes import BYTES_OF_WORK, Piece
 
 COUNTER, GAUGE, SUMMARY, UNTYPED, HISTOGRAM, GAUGE_HISTOGRAM = range(6)
@@ -19,14 +20,14 @@ COUNTER, GAUGE, SUMMARY, UNTYPED, HISTOGRAM, GAUGE_HISTOGRAM = range(6)
 _YEAR_1, _YEAR_10000 = -62_135_596_800.0, 253_402_300_800.0
 
 
+@lru_cache(REMEMBERED)
+def _label(name: str, value: str) -> bytes:
+    return field_bytes(1, field_bytes(1, label_name(name).encode()) + field_bytes(2, value.encode()))
+
+
 def labels(pairs: Iterable[tuple[str, str]]) -> bytes:
     """Metric.label, in the order of the names."""
-    return b"".join(
-        [
-            field_bytes(1, field_bytes(1, label_name(name).encode()) + field_bytes(2, value.encode()))
-            for name, value in sorted(pairs)
-        ]
-    )
+    return b"".join([_label(name, value) for name, value in sorted(pairs)])
 
 
 def moment(number: int, seconds: float | None) -> bytes:

@@ -61,7 +61,7 @@ async def metrics(request: Request) -> Response:
         await _report([*failures, ("metrics", error)])
         return _refusal(error)
     fields = (("content-type", form.content_type), VARY, *_rules(request))
-    zipped = allows(head.all("accept-encoding"), "gzip") and (not body.ended or len(first) > WORTH_ZIPPING)
+    zipped = allows(head.all("accept-encoding"), "gzip") and len(first) > WORTH_ZIPPING
     if not body.ended:
         return _streamed(fields, first, body, failures, zipped=zipped)
     await _report(failures)
@@ -69,11 +69,14 @@ async def metrics(request: Request) -> Response:
 
 
 async def _first(body: Slices) -> bytes:
-    """The first slice that is not empty: nothing was sent before it, so what it raises can still be answered."""
+    """The beginning of the body, long enough to know whether it is worth compressing.
+
+    Nothing was sent before it, so what is raised here can still be answered.
+    """
     first = next(body)
-    while not first and not body.ended:
+    while len(first) <= WORTH_ZIPPING and not body.ended:
         await Sleep(0)
-        first = next(body)
+        first += next(body)
     return first
 
 

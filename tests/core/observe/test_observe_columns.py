@@ -34,20 +34,17 @@ def many(registry: CollectorRegistry, children: int) -> Counter:
     return counter
 
 
-@given(st.lists(st.sampled_from(["a", "le_", "z", "l", "m", "a.b"]), unique=True), st.data())
-def test_labels_stand_in_order_with_le_among_them(names: list[str], data: st.DataObject) -> None:
-    key = tuple(data.draw(st.sampled_from(["1", "x"])) for _ in names)
-    everything, before, after = Labels(tuple(names)).texts(key)
-    pairs = sorted(zip(names, key, strict=True))
-    spelt = [f'{name.replace(".", "_")}="{value}"' for name, value in pairs]
-    assert everything == ",".join(spelt)
-    expected = ",".join([*(s for (n, _), s in zip(pairs, spelt, strict=True) if n < "le"), "le"])
-    assert before + "le" == expected
-    assert "le" + after == ",".join(["le", *(s for (n, _), s in zip(pairs, spelt, strict=True) if n > "le")])
+@given(st.lists(st.sampled_from(["a", "le_", "z", "l", "m", "a.b"]), unique=True), st.booleans())
+def test_labels_stand_in_order_with_le_among_them(names: list[str], bucket: bool) -> None:
+    labels = Labels(tuple(names))
+    filled = labels.pattern("0.5" if bucket else None) % labels.values(tuple(f"v{name}" for name in names))
+    pairs = {name: f'{name.replace(".", "_")}="v{name}"' for name in names} | ({"le": 'le="0.5"'} if bucket else {})
+    assert filled == ("{" + ",".join(pairs[name] for name in sorted(pairs)) + "}" if pairs else "")
 
 
 def test_a_label_named_twice_has_its_last_value() -> None:
-    assert Labels(("a", "a")).texts(("first", "last"))[0] == 'a="last"'
+    labels = Labels(("a", "a"))
+    assert labels.pattern() % labels.values(("first", "last")) == '{a="last"}'
 
 
 def test_unchanged_children_are_not_made_again() -> None:

@@ -177,9 +177,10 @@ def test_no_gzip_for_those_who_did_not_ask(value: str) -> None:
 
 def test_small_bodies_are_not_worth_it() -> None:
     server = serve(small())
-    made = scrape(server, ("accept", PROTOBUF.content_type), ("accept-encoding", "gzip"))
-    assert 0 < len(made.body) <= WORTH_ZIPPING
-    assert "content-encoding" not in made.fields
+    for _ in range(2):
+        made = scrape(server, ("accept", PROTOBUF.content_type), ("accept-encoding", "gzip"))
+        assert 0 < len(made.body) <= WORTH_ZIPPING
+        assert "content-encoding" not in made.fields
     assert made.fields["vary"] == "Accept, Accept-Encoding"
 
 
