@@ -96,6 +96,10 @@ class DuckDbEngine:
             effects.ReadSpool: duckdb_spool.read_spool,
             effects.CloseSpool: duckdb_spool.close_spool,
         }
+        # These may wait long for their turn: a performer that gives them `own_threads`
+        # threads of their own keeps the others free for everything else.
+        self.own_threads = RUNNING
+        self.own_effects: frozenset[type] = frozenset({effects.Execute, effects.FetchRows})
         self.interrupts: Mapping[type, Callable[[Any], None]] = {
             effects.Execute: self._interrupt,
             effects.FetchRows: self._interrupt,
@@ -125,6 +129,7 @@ class DuckDbEngine:
         session = Session(
             self,
             next(self._numbers),
+            effect.identity.user,
             may_write=privileged or self._app.sql_writers == "everybody",
             sees_all=privileged or effect.open_relations,
         )

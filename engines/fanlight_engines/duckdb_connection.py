@@ -53,17 +53,23 @@ class Parsed:
 
 
 class Connection:
-    """A cursor of the instance.  `dirty`: it holds something of its session that no other may find."""
+    """A cursor of the instance.
+
+    `dirty`: it holds something of its session that no other may find.
+    `broken`: a rollback failed, so it is good for nothing.
+    """
 
     def __init__(self, cursor: Any, catalogue: Catalogue) -> None:
         self.cursor = cursor
         self.dirty = False
+        self.broken = False
         self.in_transaction = False
         self._catalogue = catalogue
         self._parsed: OrderedDict[str, Parsed | SqlError] = OrderedDict()
         self._sources: dict[str, Source] = {}
         self._fresh: list[str] = []  # sources registered inside the transaction: a rollback undoes that
         self._applied: tuple[tuple[str, str], ...] = ()
+        self._user: str | None = None
         self._begin: dict[str, Any] = {}
         for access in ("read only", "read write"):
             (self._begin[access],) = cursor.extract_statements(f"BEGIN TRANSACTION {access.upper()}")
@@ -84,6 +90,13 @@ class Connection:
             if len(self._parsed) > PARSED_TEXTS:
                 self._parsed.popitem(last=False)
         return parsed
+
+    def identify(self, user: str) -> None:
+        """Say whose session this is, for `current_user`.  Not undone by a rollback."""
+        if user != self._user:
+            quoted = user.replace("'", "''")
+            self.cursor.execute(f"SET VARIABLE fanlight_user = '{quoted}'")
+            self._user = user
 
     def apply(self, settings: tuple[tuple[str, str], ...]) -> None:
         """Have the session's settings in force."""
@@ -133,15 +146,15 @@ class Connection:
     def begin(self, access: Begin) -> None:
         """Open a transaction, unless `access` is empty."""
         if access:
-            self.cursor.execute(self._begin[access])
-            self.in_transaction = True
             self._fresh.clear()
+            self.in_transaction = True  # first: an interrupted BEGIN may have begun
+            self.cursor.execute(self._begin[access])
 
     def commit(self) -> None:
-        """Commit, if a transaction is open; raises what DuckDB has against it, and none is open then."""
+        """Commit, if a transaction is open; raises what DuckDB has against it, and a rollback is due then."""
         if self.in_transaction:
-            self.in_transaction = False
             self.cursor.execute(self._commit)
+            self.in_transaction = False
 
     def rollback(self) -> None:
         """Drop what is fetched from and roll back; never raises what a broken transaction would."""
@@ -154,8 +167,8 @@ class Connection:
         try:
             self.cursor.abort()
             self.cursor.execute(self._rollback)
-        except duckdb.Error:
-            self.dirty = True
+        except duckdb.Error as raised:
+            self.broken = sql_error(raised).code != "25P01"  # it may have been gone already
         for name in self._fresh:
             self._sources.pop(name, None)
 

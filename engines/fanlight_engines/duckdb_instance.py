@@ -38,6 +38,10 @@ _SETTINGS = (
     "CREATE SCHEMA public",
     "CREATE SCHEMA process",
     "CREATE TYPE public.jsonb AS json",
+    # DuckDB has one user; these tell the session's (`Connection.identify`).
+    "CREATE MACRO public.current_user() AS getvariable('fanlight_user')",
+    "CREATE MACRO public.session_user() AS getvariable('fanlight_user')",
+    "CREATE MACRO public.\"user\"() AS getvariable('fanlight_user')",
     "DETACH memory",
     "SET GLOBAL enable_external_access = false",
     # Ours to set for each session; a client's SET never gets here.

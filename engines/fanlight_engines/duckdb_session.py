@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 Outcome = Executed | Batch | SqlFailed
 
+_NEVER_RAN = SqlFailed(CANCELLED, aborted=False)
 _ROWS = frozenset({"SELECT", "EXPLAIN", "MULTI"})
 # What a statement of these types leaves in the connection, others must not find.
 _LEAVING = frozenset({"CREATE", "CREATE_FUNC", "DROP", "ALTER", "MULTI"})
@@ -38,8 +39,9 @@ class Session:
     `sees_all`: it may read the privileged relations.
     """
 
-    def __init__(self, engine: DuckDbEngine, number: int, *, may_write: bool, sees_all: bool) -> None:
+    def __init__(self, engine: DuckDbEngine, number: int, user: str, *, may_write: bool, sees_all: bool) -> None:
         self.number = number
+        self.user = user
         self.may_write = may_write
         self.sees_all = sees_all
         self.closed = False
@@ -56,7 +58,13 @@ class Session:
     # Work that passes the gate.
 
     def perform(self, work: Execute | FetchRows, run: Callable[[Connection], Outcome]) -> Outcome:
-        """Do `work` when its turn comes; an interrupt before that ends the wait."""
+        """Do `work` when its turn comes; an interrupt before that ends the wait.
+
+        Work that was interrupted before it began may come late, when the
+        session is already at something else: it touches nothing.
+        """
+        if work.interrupt.asked:
+            return _NEVER_RAN
         started = time.monotonic()
         with self.lock:
             self.running = work.interrupt
@@ -86,8 +94,8 @@ class Session:
             self.running = None
 
     def _admitted(self, work: Execute | FetchRows, run: Callable[[Connection], Outcome]) -> Outcome:
-        if self.closed or work.interrupt.asked or not self._engine.gate.enter(work.interrupt):
-            return self._fail(CANCELLED)
+        if self.closed or not self._engine.gate.enter(work.interrupt):
+            return _NEVER_RAN
         try:
             return self._guarded(work, run)
         finally:
@@ -147,7 +155,7 @@ class Session:
         connection.complete()
         if parsed.kind.startswith("CREATE"):
             self._engine.catalogue.keep(work.text)
-        self._finish(connection)
+        self._finish(connection, work.interrupt)
         return Executed(None, None, parsed.kind.removesuffix("_INTO").removesuffix("_FUNC"), result.changed or 0, 0.0)
 
     def _batch(self, connection: Connection, separator: bytes, most: int, interrupt: Interrupt) -> Batch:
@@ -155,22 +163,33 @@ class Session:
             raise Interrupted
         batch = self._result.batch(separator, most, self._limit, interrupt)
         if batch.last:
-            self._finish(connection)
+            self._finish(connection, interrupt)
         return batch
 
-    def _finish(self, connection: Connection) -> None:
-        """The statement is over: its snapshots go, and its transaction ends if it was to."""
+    def _finish(self, connection: Connection, interrupt: Interrupt) -> None:
+        """The statement is over: its snapshots go, and its transaction ends if it was to.
+
+        An interrupt comes before the commit or not at all, so that nobody is
+        told of a cancel whose statement was committed.
+        """
         self._result = None
         connection.end_statement()
         if self._commit:
+            self._rest()
+            if interrupt.asked:
+                raise Interrupted
             connection.commit()
 
     def _fail(self, error: SqlError) -> SqlFailed:
         """Roll back, out of reach of the interrupt that may have been the cause."""
         self._rest()
         self._result = None
-        if self.connection is not None:
-            self.connection.rollback()
+        connection = self.connection
+        if connection is not None:
+            connection.rollback()
+            if connection.broken:
+                self.connection = None
+                connection.close()
         return SqlFailed(error, aborted=True)
 
     def _explained(self, raised: BaseException, interrupt: Interrupt) -> SqlError:
@@ -265,6 +284,7 @@ class Session:
         """The session's connection; taken from the engine when there is none yet."""
         if self.connection is None:
             self.connection = self._engine.lend(sees_all=self.sees_all)
+            self.connection.identify(self.user)
         return self.connection
 
     def release(self) -> bool:
@@ -274,7 +294,7 @@ class Session:
         try:
             connection = self.connection
             if connection is not None:
-                if connection.in_transaction or self._result is not None or connection.dirty:
+                if connection.in_transaction or self._result is not None or connection.dirty or connection.broken:
                     return False
                 if not self._engine.take_back(connection, sees_all=self.sees_all):
                     return False
@@ -293,7 +313,7 @@ class Session:
             if connection is None:
                 return
             connection.rollback()
-            if connection.dirty or not self._engine.take_back(connection, sees_all=self.sees_all):
+            if connection.dirty or connection.broken or not self._engine.take_back(connection, sees_all=self.sees_all):
                 connection.close()
 
 
