@@ -84,7 +84,7 @@ class Connection(Upgraded):
 
     def sent(self, count: int, now: Now) -> None:
         """The socket has taken `count` bytes of what was handed out."""
-        self._begin(now)
+        self.now = now  # the same turn of the host's loop as the input before: no new budget
         self._unsent -= count
         self._write_mark = now.mono
         if self._conversations or self.unfinished or self._closes or self.wire.held:
@@ -94,7 +94,7 @@ class Connection(Upgraded):
 
     def reply(self, number: int, answer: object, error: BaseException | None, now: Now) -> None:
         """The answer to `Perform(number, …)`, or the exception that performing it raised."""
-        self._begin(now)
+        self.now = now
         waiting = self._performing.pop(number, None)
         if waiting is not None:
             conversation, position = waiting
