@@ -81,6 +81,30 @@ def test_a_broken_transaction_can_be_rolled_back(connection: Connection) -> None
     assert fetch(connection, "select 1 as a") == b'["1"]'
 
 
+def test_a_transaction_that_failed_to_begin_or_to_commit(connection: Connection) -> None:
+    """Whatever DuckDB made of it, a rollback leaves none."""
+    duckdb = pytest.importorskip("duckdb")
+    connection.begin("read only")
+    with pytest.raises(duckdb.TransactionException):
+        connection.begin("read only")
+    connection.rollback()
+    connection.begin("read only")
+    connection.cursor.execute("commit")
+    with pytest.raises(duckdb.TransactionException):
+        connection.commit()
+    connection.rollback()
+    assert not connection.broken
+    assert fetch(connection, "select 1 as a") == b'["1"]'
+
+
+def test_a_rollback_that_fails_breaks_the_connection(instance: Any) -> None:
+    connection = Connection(instance.cursor(), Catalogue({}))
+    connection.begin("read only")
+    connection.close()
+    connection.rollback()
+    assert connection.broken
+
+
 def test_rows_that_nobody_fetched_are_dropped(connection: Connection) -> None:
     connection.begin("read only")
     text = "select i from range(100000) t(i)"
