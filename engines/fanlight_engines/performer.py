@@ -46,7 +46,12 @@ class SystemEntropy:
 
 
 class Engine(Protocol):
-    """What does some effects.  `interrupts` are called from any thread."""
+    """What does some effects.  `interrupts` are called from any thread.
+
+    An engine whose effects may wait for each other has `own_threads` and
+    `own_effects` too: those effects get that many threads of their own, so that
+    nobody else waits behind them.
+    """
 
     handlers: Mapping[type, Handler]
     interrupts: Mapping[type, Callable[[Any], None]]
@@ -67,6 +72,12 @@ class Performer:
             self._handlers.update(engine.handlers)
             self._interrupts.update(engine.interrupts)
         self._workers = Workers()
+        self._own: dict[type, Workers] = {}
+        for engine in engines:
+            own_effects: frozenset[type] = getattr(engine, "own_effects", frozenset())
+            if own_effects:
+                name = f"fanlight-{type(engine).__name__.lower()}"
+                self._own.update(dict.fromkeys(own_effects, Workers(getattr(engine, "own_threads", 1), name)))
 
     def perform(self, effect: Effect[Any]) -> Any:
         """Do `effect` here and now; what it raises is a bug."""
@@ -77,7 +88,7 @@ class Performer:
 
     def submit(self, effect: Effect[Any], done: Done) -> None:
         """Do `effect` in a worker's thread; `done(answer, error)` is called there."""
-        self._workers.submit(lambda: _do(self.perform, effect, done))
+        self._own.get(type(effect), self._workers).submit(lambda: _do(self.perform, effect, done))
 
     def interrupt(self, effect: Effect[Any]) -> None:
         """Make a running `effect` end soon; harmless for one that has not begun or has ended."""
@@ -105,7 +116,8 @@ class Performer:
                 engine.close()
             except Exception:
                 log.exception("an engine did not close")
-        if not self._workers.close(JOIN_SECONDS):
+        ended = [workers.close(JOIN_SECONDS) for workers in {self._workers, *self._own.values()}]
+        if not all(ended):
             log.warning("a worker thread is still busy")
 
 
