@@ -44,6 +44,7 @@ class Peer:
     def say(self, *frames: bytes) -> Told:
         """Send frames, then read."""
         self.wire.send(b"".join(frames))
+        self.sim.advance(0)  # as many turns of the host's loop as it takes
         data = bytes(self.wire.received)
         self.wire.received.clear()
         return self.told.take(data)
