@@ -39,8 +39,10 @@ class Upgraded(Exchanges):
         """Take messages while the routine can use them; it reads ahead, but not past an unsent reply."""
         socket = conversation.socket
         assert socket is not None
-        while not conversation.gone and not socket.over and self._may_read(conversation):
-            data, ended = self.wire.take_body(conversation.stream)
+        while conversation.routine is not None and not socket.over and self._may_read(conversation):
+            data, ended, again = b"", False, socket.unread
+            if not again:  # more only when all that came before is read: what waits, waits where it is counted
+                data, ended = self.wire.take_body(conversation.stream)
             if data:
                 socket.receive(data)
             item, count = socket.next_item(self.budget)
@@ -50,19 +52,19 @@ class Upgraded(Exchanges):
                 self._retry(conversation)
                 continue
             self.flush_websocket(conversation)
-            if count and self.budget <= 0:
-                self.unfinished = True
-            elif ended and not data:
+            if socket.unread:
+                break
+            if ended and not data:
                 self._leave_websocket(conversation)
-            elif data:
-                continue
-            return
+            if not data and not again:
+                return
         if not socket.over and self.budget <= 0:
             self.unfinished = True
 
     def _may_read(self, conversation: Conversation) -> bool:
         return (
             self.budget > 0
+            and not conversation.gone
             and not conversation.pending
             and self.backlog <= self.limits.high_water
             and len(conversation.inbox) < self.limits.waiting_messages

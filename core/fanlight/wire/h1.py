@@ -128,7 +128,7 @@ class H1Wire:
             self._skipped += 1
             if self._skipped > _EMPTY_LINES:
                 return self._refuse(Malformed(BAD_REQUEST))
-        if not buffer or buffer == b"\r":
+        if not buffer or (len(buffer) == 1 and buffer[0] == 0x0D):
             return self._finish() if self.eof else None
         end = buffer.find(b"\r\n\r\n", max(0, self._scanned - 3))
         if end < 0:

@@ -22,6 +22,7 @@ from ..http.websocket import Message, PeerClosed
 _FRAME_OVERHEAD = 32
 _NO_BITS = RsvBits(False, False, False)
 _REASON_BYTES = 123
+_PARTS_MOST = 1024
 
 
 @define
@@ -32,15 +33,20 @@ class Fault:
 
 
 class _Bound(Extension):
-    """Counts the bytes of a message from its frame headers on (RFC 6455 section 10.4)."""
+    """Counts the bytes of a message, and refuses by a frame's header what would be too many (RFC 6455 10.4).
+
+    A header that arrives in pieces is shown more than once, so it only compares;
+    payloads and ends of frames are what counts.
+    """
 
     name = "fanlight-bound"
 
     def __init__(self, limit: int, overhead: int) -> None:
         self.limit = limit
         self.overhead = overhead
-        self._declared = 0
+        self._bytes = 0
         self._frames = 0
+        self._control = False
 
     def offer(self) -> bool:
         return False  # nothing to negotiate: this is a bound of ours, not an extension on the wire
@@ -51,22 +57,36 @@ class _Bound(Extension):
     def frame_inbound_header(
         self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
     ) -> CloseReason | RsvBits:
-        if opcode.iscontrol():
+        self._control = opcode.iscontrol()
+        if self._control:
             return _NO_BITS
         if opcode is not Opcode.CONTINUATION:
-            self._declared = self._frames = 0
-        self._declared += payload_length
-        self._frames += 1
-        if self._declared > self.limit or self._frames * _FRAME_OVERHEAD > self.overhead:
+            self._bytes = self._frames = 0
+        if self._bytes + payload_length > self.limit or self._frames * _FRAME_OVERHEAD >= self.overhead:
             return CloseReason.MESSAGE_TOO_BIG
         return _NO_BITS
+
+    def frame_inbound_payload_data(self, proto: FrameDecoder | FrameProtocol, data: bytes) -> bytes:
+        if not self._control:
+            self._bytes += len(data)
+        return data
+
+    def frame_inbound_complete(self, proto: FrameDecoder | FrameProtocol, fin: bool) -> None:
+        self._frames += not self._control
 
 
 Item = Message | PeerClosed | Fault
 
 
+def _join(event: TextMessage | BytesMessage, parts: list[str | bytes]) -> Message:
+    return "".join(parts) if isinstance(event, TextMessage) else b"".join(parts)  # type: ignore[arg-type]
+
+
 class WebSocket:
-    """One WebSocket.  `receive` bytes, take items with `next_item`; output collects in `out`."""
+    """One WebSocket.  `receive` bytes, take items with `next_item`; output collects in `out`.
+
+    Bytes that were received and not read weigh on nobody's count: give more only when `unread` is False.
+    """
 
     def __init__(self, *, limit: int, overhead: int) -> None:
         self.out: list[bytes] = []
@@ -75,7 +95,8 @@ class WebSocket:
         self._frames = Connection(ConnectionType.SERVER, extensions=[self._bound])
         self._items: deque[Item] = deque()
         self._parts: list[str | bytes] = []
-        self._pending = 0
+        self._joined: list[str | bytes] = []
+        self.unread = False
 
     @property
     def limit(self) -> int:
@@ -98,11 +119,12 @@ class WebSocket:
     def next_item(self, most: int) -> tuple[Item | None, int]:
         """`(item, events read)`: reads at most `most` frames; `(None, n)` when no item is whole.
 
-        `n == most` means that there may be more to read in the next turn.
+        `unread` says that there may be more to read of what was received.
         """
         if self.over:
             return None, 0
         count = 0
+        self.unread = True
         for event in self._frames.events():
             count += 1
             item: Item | None = None
@@ -114,18 +136,20 @@ class WebSocket:
                 item = self._closed(event)
             if item is not None or count >= most:
                 return item, count
+        self.unread = False
         return None, count
 
     def _message(self, event: TextMessage | BytesMessage) -> Message | None:
         data = event.data
         if data:
             self._parts.append(data if isinstance(data, str) else bytes(data))
+        if len(self._parts) >= _PARTS_MOST:  # an object for each byte would weigh far more than the message
+            self._joined.append(_join(event, self._parts))
+            self._parts.clear()
         if not event.message_finished:
             return None
-        parts, self._parts = self._parts, []
-        if len(parts) == 1:
-            return parts[0]
-        return "".join(parts) if isinstance(event, TextMessage) else b"".join(parts)  # type: ignore[arg-type]
+        parts, self._joined, self._parts = self._joined + self._parts, [], []
+        return parts[0] if len(parts) == 1 else _join(event, parts)
 
     def _closed(self, event: CloseConnection) -> Item:
         self.over = True
