@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.exposition import escape_label_name, escape_m
 from fanlight.observe.exposition import SLICE, Memory, slices
 from fanlight.observe.negotiation import PROTOBUF
 from tests.core.observe.decoding import Family, decode, families, labels, messages, moment
-from tests.core.observe.registries import changes, registries
+from tests.core.observe.registries import changes, current, registries
 
 
 def written(registry: Any, memory: Memory | None = None) -> bytes:
@@ -43,6 +43,7 @@ def expected(registry: CollectorRegistry) -> Iterator[Any]:
                 yield name, key, sample.value
 
 
+@current
 @given(registries())
 @settings(max_examples=150)
 def test_every_number_is_there_once(registry: CollectorRegistry) -> None:

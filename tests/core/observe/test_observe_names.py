@@ -8,20 +8,24 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics import exposition as theirs
 
 from fanlight.observe.names import help_text, label_name, label_value, labels_text, metric_name, openmetrics_sample_name
+from tests.core.observe.registries import current
 
 names = st.text(st.characters(codec="utf-8"), max_size=6) | st.from_regex(r"[a-z0-9_:.\n]{0,6}")
 
 
+@current
 @given(names)
 def test_metric_names_are_theirs(name: str) -> None:
     assert metric_name(name) == theirs.escape_metric_name(name)
 
 
+@current
 @given(names)
 def test_label_names_are_theirs(name: str) -> None:
     assert label_name(name) == theirs.escape_label_name(name)
 
 
+@current
 @given(names)
 def test_sample_names_are_theirs(name: str) -> None:
     spelt = theirs._escape(name, theirs.UNDERSCORES, theirs._is_legacy_labelname_rune)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client.utils import floatToGoString
 
 from fanlight.observe.numbers import bucket_texts, histogram_texts, number, number_text, texts
-from tests.core.observe.registries import numbers
+from tests.core.observe.registries import current, numbers
 
 values = numbers | st.integers(-(10**12), 10**12) | st.booleans()
 
@@ -51,6 +51,7 @@ def test_known_numbers(value: object, shown: str) -> None:
     assert number(value) == shown.encode()
 
 
+@current
 @given(values)
 def test_every_number_is_spelt_like_theirs(value: float) -> None:
     assert number_text(value) == floatToGoString(value)  # type: ignore[no-untyped-call]

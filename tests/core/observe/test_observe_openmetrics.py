@@ -14,18 +14,20 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from fanlight.observe.exposition import Memory, slices
 from fanlight.observe.negotiation import OPENMETRICS
-from tests.core.observe.registries import Fixed, changes, openmetrics, registries
+from tests.core.observe.registries import Fixed, changes, current, openmetrics, registries
 
 
 def written(registry: Any, memory: Memory | None = None) -> bytes:
     return b"".join(slices(OPENMETRICS, registry, memory=memory))
 
 
+@current
 @given(registries())
 def test_any_registry_is_written_like_generate_latest(registry: CollectorRegistry) -> None:
     assert written(registry) == openmetrics(registry)
 
 
+@current
 @given(registries(), st.lists(changes(), max_size=5))
 @settings(max_examples=150)
 def test_what_is_remembered_never_shows(
@@ -68,6 +70,7 @@ def test_an_exemplar_where_none_may_be_raises() -> None:
         written(registry)
 
 
+@current
 def test_native_histograms_are_left_out() -> None:
     from prometheus_client.samples import NativeHistogram
 

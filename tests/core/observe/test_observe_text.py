@@ -14,7 +14,7 @@ from prometheus_client.exposition import generate_latest
 
 from fanlight.observe.exposition import Memory, slices
 from fanlight.observe.negotiation import TEXT
-from tests.core.observe.registries import Fixed, changes, registries
+from tests.core.observe.registries import Fixed, changes, current, registries
 
 
 def written(registry: Any, memory: Memory | None = None) -> bytes:
@@ -27,11 +27,13 @@ def created(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return bool(request.param)
 
 
+@current
 @given(registries())
 def test_any_registry_is_written_like_generate_latest(registry: CollectorRegistry) -> None:
     assert written(registry) == generate_latest(registry)
 
 
+@current
 @given(registries(), st.lists(changes(), max_size=5))
 @settings(max_examples=150)
 def test_what_is_remembered_never_shows(
