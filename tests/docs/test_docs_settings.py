@@ -62,7 +62,7 @@ def test_every_server_wide_setting_and_name_has_a_row() -> None:
     for attribute in expected:
         if attribute.name not in IN_WORDS:
             assert written[attribute.name][0] == spelled(attribute.default), attribute.name
-    for name in ("sql_writers", "sql_connections", "heap_frames", "fork", "pages"):
+    for name in ("sql_writers", "sql_connections", "sql_result_bytes", "heap_frames", "fork", "pages"):
         assert written[name][0] == spelled(inspect.signature(App).parameters[name].default), name
 
 
