@@ -8,6 +8,7 @@ connection's, frames of upgraded streams are in `upgraded`.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -115,17 +116,17 @@ class Exchanges(Host):
         """The exchanges in hand, for those who look on."""
         return list(self._conversations.values())
 
+    @abstractmethod
     def hang_up(self, *, abort: bool = False) -> None:
         """End the connection once all is written: in stages, or at once."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read_items(self, conversation: Conversation) -> None:
         """Take messages of an upgraded stream."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end_websocket(self, conversation: Conversation) -> None:
         """The routine of an upgraded stream is done."""
-        raise NotImplementedError
 
     def speak(self, protocol: str) -> None:
         """Count this connection under `protocol`, and no longer under what it spoke before."""

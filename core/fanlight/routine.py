@@ -7,6 +7,7 @@ for each kind of op and is told of every effect.  Nothing here knows HTTP.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property
@@ -157,7 +158,7 @@ class Conversation:
         return answer if type(answer) is Thrown else (position, answer)
 
 
-class Host:
+class Host(ABC):
     """What a conversation needs from its connection.
 
     `opens` starts an op (and may answer at once), `attempts` tries it again;
@@ -168,10 +169,10 @@ class Host:
     opens: Mapping[type, Attempt]
     attempts: Mapping[type, Attempt]
 
+    @abstractmethod
     def perform(self, conversation: Conversation, effect: Effect[Any], position: int) -> None:
         """Hand `effect` out; its answer will come for `position`."""
-        raise AssertionError("a connection performs effects")
 
+    @abstractmethod
     def withdraw(self, conversation: Conversation) -> None:
         """Cancel the effects of `conversation` that are under way."""
-        raise AssertionError("a connection withdraws effects")

@@ -8,6 +8,7 @@ is awaited, how a thread's answer comes back.  No loop is imported here.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ Performing = Callable[[Server], Performer]
 """Makes the performer of a server; the default is `performer_for`."""
 
 
-class Client:
+class Client(ABC):
     """One connection and its socket.
 
     `credit` counts bytes that the socket has taken; while `held` is true they
@@ -104,24 +105,24 @@ class Client:
         else:
             reply(number, answer, None, now())
 
+    @abstractmethod
     def write(self, data: bytes) -> None:
         """Write `data` in order, and add to `credit` what the socket took."""
-        raise NotImplementedError
 
+    @abstractmethod
     def shut(self, half: bool) -> None:
         """Close the writing half, or all; nothing is unwritten when this is called."""
-        raise NotImplementedError
 
+    @abstractmethod
     def abort(self) -> None:
         """Drop the socket at once."""
-        raise NotImplementedError
 
+    @abstractmethod
     def attend(self) -> None:
         """Reading may have to stop or to go on: see `connection.wants_read`."""
-        raise NotImplementedError
 
 
-class Hosting:
+class Hosting(ABC):
     """One server in one loop.  A transport fills in `deliver`, `arm` and `emptied`."""
 
     def __init__(self, app: App, performing: Performing, clock: Clock) -> None:
@@ -170,14 +171,14 @@ class Hosting:
         self.server.forget(client.connection)
         client.abort()
 
+    @abstractmethod
     def deliver(self, call: Call, *args: Any) -> None:
         """Call `call(*args)` on the loop's thread; called from any thread, also when the loop is gone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def arm(self, seconds: float) -> None:
         """Call `tick` in `seconds`; replaces what was armed before."""
-        raise NotImplementedError
 
+    @abstractmethod
     def emptied(self) -> None:
         """The last connection is gone, after `stop`."""
-        raise NotImplementedError
