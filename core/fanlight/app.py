@@ -65,11 +65,11 @@ class App:
         self.remarks: tuple[Remark, ...] = vet(self.listeners, self.settings)
         self.dialect = dialect or Dialect()
         self.limits = limits or Limits()
-        self.sql_writers = sql_writers
+        self.sql_writers: Literal["privileged", "everybody"] = sql_writers
         self.sql_connections = sql_connections
         self.sql_result_bytes = sql_result_bytes
         self.heap_frames = heap_frames
-        self.fork = fork
+        self.fork: Literal["auto", "never"] = fork
         self.metric_rules: Mapping[str, list[dict[str, Any]]] = metric_rules or {}
         self.readiness = Readiness()
         self.relations: dict[str, Relation] = {}

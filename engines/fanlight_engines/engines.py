@@ -11,8 +11,8 @@ from collections import ChainMap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-import fanlight.pages.table
-import fanlight.server  # noqa: F401
+import fanlight.pages.table  # pyright: ignore[reportUnusedImport]
+import fanlight.server  # pyright: ignore[reportUnusedImport]  # noqa: F401
 
 from .duckdb import DuckDbEngine
 from .gather import Gatherer

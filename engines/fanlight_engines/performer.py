@@ -7,6 +7,7 @@ notes to the program's logs.  It decides nothing and keeps no state of a client.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from os import urandom
@@ -88,7 +89,10 @@ class Performer:
 
     def submit(self, effect: Effect[Any], done: Done) -> None:
         """Do `effect` in a worker's thread; `done(answer, error)` is called there."""
-        self._own.get(type(effect), self._workers).submit(lambda: _do(self.perform, effect, done))
+        try:
+            self._own.get(type(effect), self._workers).submit(lambda: _do(self.perform, effect, done))
+        except RuntimeError as error:
+            done(None, error)
 
     def interrupt(self, effect: Effect[Any]) -> None:
         """Make a running `effect` end soon; harmless for one that has not begun or has ended."""
@@ -108,6 +112,18 @@ class Performer:
             log.warning("%s", record.text)
         else:
             log.info("%s", record)
+
+    def close_soon(self, closed: Callable[[], None]) -> None:
+        """`close` in a thread of its own, then call `closed` there; inline where no thread can start any more."""
+
+        def close() -> None:
+            self.close()
+            closed()
+
+        try:
+            threading.Thread(target=close, name="fanlight-close", daemon=True).start()
+        except RuntimeError:
+            close()
 
     def close(self) -> None:
         """Close the engines and end the threads; may take a few seconds, so not on a loop."""

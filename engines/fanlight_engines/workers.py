@@ -30,18 +30,27 @@ class Workers:
         self._closed = False
 
     def submit(self, work: Work) -> None:
-        """Run `work` soon, in some worker's thread.  `work` raises nothing."""
-        self._queue.put(work)
+        """Run `work` soon, in some worker's thread.  `work` raises nothing.
+
+        Raises RuntimeError when there is no thread and none can be started any
+        more, because the interpreter is ending.
+        """
         if not self._idle.acquire(blocking=False):
             self._start_one()
+        self._queue.put(work)
 
     def _start_one(self) -> None:
         with self._lock:
             if self._closed or len(self._threads) >= self._most:
                 return
             thread = threading.Thread(target=self._run, name=f"{self._name}-{len(self._threads) + 1}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                if not self._threads:
+                    raise
+                return  # the others will come to it
             self._threads.append(thread)
-        thread.start()
 
     def _run(self) -> None:
         while True:

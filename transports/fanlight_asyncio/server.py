@@ -80,4 +80,6 @@ class Host(Hosting):
             await self._empty.wait()
         if self._timer is not None:
             self._timer.cancel()
-        await asyncio.to_thread(self.performer.close)
+        closed = asyncio.Event()
+        self.performer.close_soon(lambda: self.deliver(closed.set))
+        await closed.wait()

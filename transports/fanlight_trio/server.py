@@ -49,8 +49,10 @@ async def serve(
                 with trio.CancelScope(shield=True):
                     await host.close()
     finally:
+        closed = trio.Event()
+        host.performer.close_soon(lambda: host.deliver(closed.set))
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(host.performer.close)
+            await closed.wait()
 
 
 class Host(Hosting):
