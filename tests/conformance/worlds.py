@@ -42,7 +42,7 @@ def application(world: World, *, any_port: bool) -> App:
         metric_rules=world.rules,
     )
     if world.result_limit is not None:
-        app.sql_result_bytes = world.result_limit  # type: ignore[attr-defined]
+        app.sql_result_bytes = world.result_limit
     if world.engine == "pending":
         app.readiness.set("engine", False)
     elif world.engine == "failed":

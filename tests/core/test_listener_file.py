@@ -172,7 +172,7 @@ def test_the_whole_is_an_object(value: object) -> None:
 
 
 def test_unknown_members_are_told_and_ignored() -> None:
-    routes = {**dict.fromkeys(CONFIGURED_GROUPS, OFF), "base": {**on(), "role": 1}, "leader": on()}
+    routes: dict[str, object] = {**dict.fromkeys(CONFIGURED_GROUPS, OFF), "base": {**on(), "role": 1}, "leader": on()}
     members = {**listener(), "routes": routes, "allow_internal_resources": True, "allowed_roles": "Normal"}
     remarks = read({"e": members}, **{"li\nsteners": 1}).remarks
     assert {remark.level for remark in remarks} == {"warning"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fanlight.asks import Effect
-from fanlight.observe.records import AccessRecord, Failure
+from fanlight.observe.records import Failure
 from tests.sim import LATER, Answered, Outcome, Sim
 from tests.stateful.world import CHUNK, CREDENTIAL, LIMITS, SECRET, Acquire, Release, Work, app
 
@@ -95,8 +95,7 @@ class ConnectionMachine(RuleBasedStateMachine):
 
     @invariant()
     def one_record_for_each_request(self) -> None:
-        records = [record for record in self.sim.server.recent if isinstance(record, AccessRecord)]
-        assert len(records) + self.connection.streams == self.connection.requests
+        assert len(self.sim.server.recent) + self.connection.streams == self.connection.requests
 
     @invariant()
     def some_deadline_exists_while_open(self) -> None:

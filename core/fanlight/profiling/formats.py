@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 from attrs import frozen
 
-from ..http.response import BINARY
-from . import pprof
+from ..http.response import BINARY, JSON, TEXT
+from . import collapsed, mzfg, pprof, speedscope
 from .profile import StackProfile
 
 
@@ -24,4 +24,12 @@ class Format:
     encode: Callable[[StackProfile], Iterator[bytes]]
 
 
-FORMATS = {known.name: known for known in (Format("pprof", BINARY, pprof.encode),)}
+FORMATS = {
+    known.name: known
+    for known in (
+        Format("pprof", BINARY, pprof.encode),
+        Format("collapsed", TEXT, collapsed.encode),
+        Format("speedscope", JSON, speedscope.encode),
+        Format("mzfg", TEXT, mzfg.encode),
+    )
+}
