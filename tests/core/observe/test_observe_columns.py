@@ -59,7 +59,18 @@ def test_unchanged_children_are_not_made_again() -> None:
     assert made.whole(list(counter._metrics.values()))[1] > warm
 
 
-def test_blocks_are_half_a_slice() -> None:
+@pytest.mark.parametrize("dialect", [PlainText(), OpenMetrics()], ids=["text", "openmetrics"])
+def test_a_counter_that_began_again_is_made_again(dialect: PlainText | OpenMetrics) -> None:
+    counter = many(CollectorRegistry(), 100)
+    made, children = columns(counter, dialect), list(counter._metrics.values())
+    made.whole(children)
+    counter.labels("GET", "/api/v1/things/000007")._created = 1234.5
+    text, _ = made.whole(children)
+    assert text == columns(counter, dialect).whole(children)[0]
+    assert b" 1234.5\n" in text
+
+
+def test_blocks_are_small() -> None:
     counter = many(CollectorRegistry(), 3000)
     made = columns(counter, PlainText())
     pieces = list(made.sliced(list(counter._metrics.values())))

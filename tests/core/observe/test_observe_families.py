@@ -84,8 +84,11 @@ def test_a_gauge_that_calls_a_function_is_asked(labels: list[str]) -> None:
     steps = Steps(registry)
     assert steps.take() == ["g"]
     child.set_function(lambda: 7)
+    before = steps.groups[0]
     assert steps.take() == ["?g"]
-    assert steps.take() == ["?g"], "a run was made with it again"
+    assert steps.take() == ["?g"]
+    assert steps.groups[0] is not before
+    assert [run for _, _, run in steps.groups[0].steps] == [None], "a run was made with it again"
 
 
 def test_functions_are_found_behind_many_gauges() -> None:
