@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from .wire.secure import SecureChannel
 
 
+_LEAST_BUDGET = 4
+
+
 class Connection(Upgraded):
     """One client of one listener.  Made by `Server.accept`.
 
@@ -43,7 +46,7 @@ class Connection(Upgraded):
     `wants_read` False stops the socket.
     """
 
-    __slots__ = ("_closes", "_eof", "_ingress", "_write_mark", "armed", "deadline")
+    __slots__ = ("_busy", "_closes", "_eof", "_ingress", "_write_mark", "armed", "deadline")
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class Connection(Upgraded):
         self._write_mark = now.mono
         self._eof = False
         self._closes = ""
+        self._busy = False
 
     # ---- inputs --------------------------------------------------------------
 
@@ -200,7 +204,8 @@ class Connection(Upgraded):
 
     def _begin(self, now: Now) -> None:
         self.now = now
-        self.budget = self.limits.events_per_turn
+        # Shared by all that are busy: many greedy peers hold the loop no longer than one.
+        self.budget = max(_LEAST_BUDGET, self.limits.events_per_turn // (1 + self.server.busy))
         self.unfinished = False
 
     def _receive(self, data: bytes) -> None:
@@ -277,6 +282,7 @@ class Connection(Upgraded):
 
     def _shut(self) -> None:
         self.state = "closed"
+        self.unfinished = False
         self._out.clear()
         self._closes = ""
         for conversation in tuple(self._conversations.values()):
@@ -286,11 +292,16 @@ class Connection(Upgraded):
 
     def _settle(self) -> None:
         """Work out the deadline after an input; the server arms it."""
+        if self.unfinished is not self._busy:
+            self._busy = self.unfinished
+            self.server.busy += 1 if self._busy else -1
         if self.unfinished:
             deadline = self.now.mono
         else:
             deadline = min(self._phase_deadline(), self._grace_at if self.state != "closed" else inf)
-            if self._unsent or (self._conversations and self._held_back()):
+            if self._out and not self._unsent:
+                self._write_mark = self.now.mono  # it is handed out next
+            if self._unsent or self._out or (self._conversations and self._held_back()):
                 deadline = min(deadline, self._write_mark + self.limits.write_progress)
             for conversation in self.sleepers:
                 deadline = min(deadline, conversation.wake_at)
@@ -342,6 +353,8 @@ class Connection(Upgraded):
             self._unsent = 0
             self._closes = "abort"
             self.state = "closing" if self.state == "open" else self.state
+            for conversation in tuple(self._conversations.values()):
+                self._abandon(conversation)  # or it would write on, and be waited for again
             self._out.clear()
         elif mono >= self._phase_deadline():
             self._expire_phase()

@@ -404,14 +404,11 @@ class Exchanges(Host):
     def _drain(self, stream: int) -> None:
         """Read what is left of a body that nobody wanted, within bounds (listeners L4.1)."""
         try:
-            while True:
-                data, ended = self.wire.take_body(stream)
-                self._drained += len(data)
-                if ended or not data:
-                    break
+            data, ended = self.wire.take_body(stream)
         except BrokenBody:
             self.hang_up()
             return
+        self._drained += len(data)
         if ended:
             self._recycle(stream)
         elif self._drained > self.limits.unread_body_bytes or self._grace_at < inf:

@@ -75,7 +75,7 @@ class Conversation:
     head_at = 0.0
     pending = b""
     unended = False
-    body: list[bytes] | None = None
+    body: bytearray | None = None
     body_size = 0
     socket: WebSocket | None = None
 

@@ -16,7 +16,7 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*")
 _TRAILER = re.compile(_TOKEN + rb":[\t \x21-\x7e\x80-\xff]*")
-_CHUNKS_PER_TAKE = 256
+_STEPS_PER_TAKE = 64
 
 
 class BrokenBody(Exception):
@@ -25,6 +25,8 @@ class BrokenBody(Exception):
 
 class LengthBody:
     """A body of `content-length` bytes."""
+
+    more = False
 
     def __init__(self, length: int) -> None:
         self.remaining = length
@@ -42,10 +44,14 @@ class LengthBody:
 
 
 class ChunkedBody:
-    """A body in the chunked coding; `done` after the last chunk and the trailers."""
+    """A body in the chunked coding; `done` after the last chunk and the trailers.
+
+    `more` says that the last `take` left something that it could have read.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.done = False
+        self.more = False
         self.limits = limits
         self._left = 0  # bytes of the current chunk
         self._between = False  # its CRLF is still to come
@@ -54,14 +60,17 @@ class ChunkedBody:
     def take(self, buffer: bytearray) -> bytes:
         """Remove from `buffer` and return what of the body is in it, decoded.
 
-        One call reads at most 256 chunks, so that a peer who sends one byte a
-        chunk cannot hold the loop; call again while data is left.  Raises
-        `BrokenBody`.
+        One call reads at most 64 elements (lines and pieces of data), so that a
+        peer who sends one byte a chunk cannot hold the loop; see `more`.
+        Raises `BrokenBody`.
         """
         parts: list[bytes] = []
-        for _ in range(_CHUNKS_PER_TAKE):
+        self.more = False
+        for _ in range(_STEPS_PER_TAKE):
             if self.done or not self._step(buffer, parts):
                 break
+        else:
+            self.more = not self.done and bool(buffer)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _step(self, buffer: bytearray, parts: list[bytes]) -> bool:

@@ -209,7 +209,7 @@ class H1Wire:
             self.over = True
             self.closing = True
             raise
-        self._fresh = bool(data) and bool(self._buffer)
+        self._fresh = self._body.more
         if self._body.done if isinstance(self._body, ChunkedBody) else not self._body.remaining:
             self._body = None
             self._fresh = self.eof

@@ -15,6 +15,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 _CONTROL = frozenset({PRIORITY, SETTINGS, PING, GOAWAY, CONTINUATION})
 _END_STREAM = 0x1
+_PADDED = 0x8
 _ACK = 0x1
 _MAX_FRAME = 16_384
 _PROTOCOL_ERROR = 1
@@ -59,6 +60,12 @@ class FrameGate:
         if mono - self._window > self._limits.flood_window:
             self._window = mono
             self._control = self._resets = self._empty = self._windows = self._data = 0
+
+    def provoked(self) -> None:
+        """We reset a stream for a fault of the peer's, which costs us as much as a reset of its own.  Raises `Flood`."""
+        self._resets += 1
+        if self._resets > self._limits.resets:
+            raise Flood
 
     def answered(self) -> None:
         """A response went out: its reset would not be for nothing."""
@@ -131,5 +138,6 @@ class FrameGate:
             raise Flood
 
     def _count_data(self, flags: int, length: int) -> None:
-        if not length and not flags & _END_STREAM:
+        padding = 1 + self.buffer[9] if flags & _PADDED and length else 0
+        if length <= padding and not flags & _END_STREAM:
             self._empty += 1
