@@ -62,7 +62,7 @@ class FrameGate:
             self._control = self._resets = self._empty = self._windows = self._data = 0
 
     def provoked(self) -> None:
-        """We reset a stream for a fault of the peer's, which costs us as much as a reset of its own.  Raises `Flood`."""
+        """We reset a stream for a fault of the peer, which costs us as much as its own reset.  Raises `Flood`."""
         self._resets += 1
         if self._resets > self._limits.resets:
             raise Flood
