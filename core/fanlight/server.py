@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .wire.secure import SecureChannel
 
 RECENT_REQUESTS = 1000
+CONNECTIONS_PER_TURN = 8
 MALFORMED = "unknown"
 _UNCOUNTED = frozenset({"", "127.0.0.1", "::1"})
 
@@ -129,6 +130,7 @@ class Server:
         self.entropy = entropy
         self.started_at = now
         self.stopping = False
+        self.busy = 0  # connections that have more to do than one turn allows
         self.notes_access = False
         self.assets: Assets | None = None
         self.metrics: HttpMetrics = HttpMetrics()
@@ -177,11 +179,15 @@ class Server:
         return state.peers.get(network_of(peer), 0) < self.limits.connections_per_peer
 
     def handle_timeout(self, now: Now) -> list[Connection]:
-        """Tell the time; returns the connections that were due, each to be drained by `poll`."""
+        """Tell the time; returns the connections that were due, each to be drained by `poll`.
+
+        A few at a time: when more are due, `deadline` has passed already, and
+        the host's loop has its turn in between.
+        """
         late = now.mono - self._deadlines.next
         if late >= 0:
             self.metrics.lagged(late)
-        due = self._deadlines.due(now.mono)
+        due = self._deadlines.due(now.mono, CONNECTIONS_PER_TURN)
         for connection in due:
             connection.handle_timeout(now)
         return due

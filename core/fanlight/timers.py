@@ -70,10 +70,10 @@ class Deadlines(Generic[T]):
                 self._heap = [kept for kept in self._heap if kept.item is not None]
                 heapify(self._heap)
 
-    def due(self, mono: float) -> list[T]:
-        """Remove and return what is due; what was armed too early is armed again."""
+    def due(self, mono: float, most: int) -> list[T]:
+        """Remove and return what is due, at most `most` items; what was armed too early is armed again."""
         ready: list[T] = []
-        while self.next <= mono:
+        while len(ready) < most and self.next <= mono:
             item = heappop(self._heap).item
             if item is None:
                 continue

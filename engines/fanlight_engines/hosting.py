@@ -8,6 +8,7 @@ is awaited, how a thread's answer comes back.  No loop is imported here.
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import inf
@@ -157,6 +158,21 @@ class Hosting(ABC):
         """Begin to end every connection in order, within its grace; True when none is left."""
         self._drain(self.server.shutdown(self.server.limits.grace, self.now()))
         return self.server.drained
+
+    def release(self, released: Call) -> None:
+        """Close the performer in a thread of its own, then deliver `released`.
+
+        Inline where no thread can start any more, because the process is ending.
+        """
+
+        def close() -> None:
+            self.performer.close()
+            self.deliver(released)
+
+        try:
+            threading.Thread(target=close, name="fanlight-close", daemon=True).start()
+        except RuntimeError:
+            close()
 
     def _drain(self, connections: list[Connection]) -> None:
         for connection in connections:

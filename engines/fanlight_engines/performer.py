@@ -7,7 +7,6 @@ notes to the program's logs.  It decides nothing and keeps no state of a client.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from os import urandom
@@ -112,18 +111,6 @@ class Performer:
             log.warning("%s", record.text)
         else:
             log.info("%s", record)
-
-    def close_soon(self, closed: Callable[[], None]) -> None:
-        """`close` in a thread of its own, then call `closed` there; inline where no thread can start any more."""
-
-        def close() -> None:
-            self.close()
-            closed()
-
-        try:
-            threading.Thread(target=close, name="fanlight-close", daemon=True).start()
-        except RuntimeError:
-            close()
 
     def close(self) -> None:
         """Close the engines and end the threads; may take a few seconds, so not on a loop."""

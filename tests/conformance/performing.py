@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from fanlight.asks import Effect
@@ -59,10 +58,6 @@ class Watched:
         """Keep a record, and have it logged."""
         self.notes.append(record)
         self._performer.note(record)
-
-    def close_soon(self, closed: Callable[[], None]) -> None:
-        """Free the engines, and tell when that is done."""
-        self._performer.close_soon(closed)
 
     def close(self) -> None:
         """Free the engines."""

@@ -81,5 +81,5 @@ class Host(Hosting):
         if self._timer is not None:
             self._timer.cancel()
         closed = asyncio.Event()
-        self.performer.close_soon(lambda: self.deliver(closed.set))
+        self.release(closed.set)
         await closed.wait()

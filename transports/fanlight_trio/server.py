@@ -50,7 +50,7 @@ async def serve(
                     await host.close()
     finally:
         closed = trio.Event()
-        host.performer.close_soon(lambda: host.deliver(closed.set))
+        host.release(closed.set)
         with trio.CancelScope(shield=True):
             await closed.wait()
 
