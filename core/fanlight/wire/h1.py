@@ -130,6 +130,9 @@ class H1Wire:
                 return self._refuse(Malformed(BAD_REQUEST))
         if not buffer or (len(buffer) == 1 and buffer[0] == 0x0D):
             return self._finish() if self.eof else None
+        if buffer[0] == 0x16:  # a TLS hello on a plaintext listener
+            self.over = True
+            return Finished(abort=True)
         end = buffer.find(b"\r\n\r\n", max(0, self._scanned - 3))
         if end < 0:
             return self._incomplete()
@@ -144,9 +147,6 @@ class H1Wire:
     def _incomplete(self) -> Event | None:
         if self.eof:
             return self._finish()
-        if self._buffer[0] == 0x16:  # a TLS hello on a plaintext listener
-            self.over = True
-            return Finished(abort=True)
         early = self._reader.refuse_early(self._buffer, self._scanned)
         self._scanned = len(self._buffer)
         return self._refuse(Malformed(early)) if early is not None else None

@@ -31,6 +31,9 @@ _METHOD_START = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,65}( |\Z)")
 _SECRET = re.compile(rb"\r\n(?:proxy-)?(?:authorization|cookie):", re.IGNORECASE)
 _FRAMING = re.compile(rb"\r\n(transfer-encoding|content-length):[ \t]*([^\r]*)", re.IGNORECASE)
 
+_METHOD_BYTES = 64
+_VERSION_BYTES = 16
+
 MEMO_BYTES = 2048
 MEMO_ENTRIES = 256
 
@@ -62,6 +65,10 @@ class HeadReader:
         known = self.memo.get(raw)
         if known is not None:
             return known
+        if len(raw) > min(self.limits.target_bytes, self.limits.head_bytes):
+            early = self.refuse_early(raw, 0)
+            if early is not None:
+                raise Malformed(early)
         head = _read(raw, self.limits)
         if len(raw) <= MEMO_BYTES and not head.expects and _SECRET.search(raw) is None:
             if len(self.memo) >= MEMO_ENTRIES:
@@ -69,19 +76,29 @@ class HeadReader:
             self.memo[raw] = head
         return head
 
-    def refuse_early(self, start: bytearray, scanned: int) -> Response | None:
-        """The refusal that `start`, a head without its end so far, has already earned.
+    def refuse_early(self, start: bytes | bytearray, scanned: int) -> Response | None:
+        """The refusal that `start`, as much of a head as has come, has already earned.
 
         Without this a peer that can never finish a good head would hold its
-        connection until the deadline.  `scanned` bytes were looked at before.
+        connection until the deadline.  Of several faults the first one counts,
+        so that the answer does not depend on how the bytes were cut.  `scanned`
+        bytes were looked at before.
         """
-        line, found, _ = start.partition(b"\r\n")
-        if _BARE_BEFORE_END.search(start, max(0, scanned - 2)) or _METHOD_START.match(line) is None:
+        limits = self.limits
+        most = limits.target_bytes + _VERSION_BYTES
+        line = bytes(start[: _METHOD_BYTES + most + 2]).partition(b"\r\n")[0]
+        if _METHOD_START.match(line) is None:
             return BAD_REQUEST
-        target = line.partition(b" ")[2]
-        if not found and len(target) > self.limits.target_bytes + 16:
-            return phrase(414)
-        return phrase(431) if len(start) > self.limits.head_bytes else None
+        earned: list[tuple[int, Response]] = []
+        bare = _BARE_BEFORE_END.search(start, max(0, scanned - 2))
+        if bare is not None:
+            earned.append((bare.end(), BAD_REQUEST))
+        method, _, target = line.partition(b" ")
+        if len(target) > most:
+            earned.append((len(method) + most + 2, phrase(414)))
+        if len(start) > limits.head_bytes:
+            earned.append((limits.head_bytes + 1, phrase(431)))
+        return min(earned, key=lambda fault: fault[0])[1] if earned else None
 
 
 def _read(raw: bytes, limits: Limits) -> Head:
@@ -112,8 +129,6 @@ def _read(raw: bytes, limits: Limits) -> Head:
 
 def _guard(raw: bytes, limits: Limits) -> re.Match[bytes]:
     """Refuse what h11 would let pass; return the matched request line."""
-    if len(raw) > limits.head_bytes:
-        raise Malformed(phrase(431))
     if _BARE_LINE_END.search(raw) or _CONTROL.search(raw) or b"\r\n " in raw or b"\r\n\t" in raw:
         raise Malformed(BAD_REQUEST)
     first, _, rest = raw.partition(b"\r\n")
