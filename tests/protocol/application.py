@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fanlight import App, Limits, Listener, Request, Response, SendBody, Sleep
+from fanlight import App, Limits, Listener, Request, Response, SendBody, Settings, Sleep
 from fanlight.http.websocket import AcceptWebSocket, NextMessage, PeerClosed, SendMessage
 
 PLAIN = (("content-type", "text/plain"),)
@@ -12,13 +12,17 @@ MESSAGE_LIMIT = 256 * 1024
 LIMITS = Limits(message_bytes=MESSAGE_LIMIT)
 
 
-def application(*, address: str = "127.0.0.1:6876", limits: Limits = LIMITS) -> App:
+def application(
+    *, address: str = "127.0.0.1:6876", limits: Limits = LIMITS, certificate: tuple[str, str] | None = None
+) -> App:
     """`/` and `/api/livez` answer a text, `/echo` the body, `/big` a MiB, `/late` never; `/chat` echoes messages.
 
-    No engine is needed.
+    No engine is needed.  `certificate` is the paths of a chain and its key, for TLS.
     """
+    chain, key = certificate or (None, None)
     app = App(
-        listeners=(Listener("main", address, groups={"metrics": "Normal"}),),
+        listeners=(Listener("main", address, tls=certificate is not None, groups={"metrics": "Normal"}),),
+        settings=Settings(tls_certificate=chain, tls_key=key),
         pages=False,
         limits=limits,
     )

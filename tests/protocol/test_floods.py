@@ -79,6 +79,10 @@ class Attacker:
         """Whether the server has closed the socket."""
         return self.wire.closed
 
+    def hung_up(self) -> bool:
+        """Whether the server will write no more."""
+        return self.wire.half_closed
+
     @property
     def connection(self) -> Any:
         """The server's side."""
@@ -520,9 +524,9 @@ def test_a_flood_that_is_slow_enough_is_none() -> None:
 def test_silence_has_an_end(sent: bytes, seconds: float, answer: bytes) -> None:
     attacker = Attacker(sent)
     attacker.sim.advance(seconds - 0.5)
-    assert not attacker.wire.half_closed
+    assert not attacker.hung_up()
     attacker.sim.advance(1)
-    assert attacker.wire.half_closed
+    assert attacker.hung_up()
     assert bytes(attacker.heard + attacker.wire.received).startswith(answer)
     attacker.sim.advance(5)
     assert attacker.connection.finished
