@@ -13,13 +13,15 @@ from collections.abc import Iterable, Iterator
 LEVEL = 1
 WINDOW = 31
 """The largest window, in the gzip format (RFC 1952)."""
+MEMORY = 7
+"""Half of zlib's usual tables: no worse on such texts, and less to clear for a small body."""
 
 
 class Gzip:
     """One gzip member: feed it with `add`, end it with `end`."""
 
     def __init__(self) -> None:
-        self._deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, WINDOW)
+        self._deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, WINDOW, MEMORY)
 
     def add(self, data: bytes) -> bytes:
         """Compress `data`; returns what is ready to be sent, often nothing."""
