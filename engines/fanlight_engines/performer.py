@@ -144,6 +144,9 @@ def _access_line(record: AccessRecord) -> str:
 
 def performer_for(server: Server) -> Performer:
     """The engines that this server's pages need.  Heavy libraries load at first use, not here."""
+    # hpack writes every field that it decodes, credentials too, at DEBUG.
+    if logging.getLogger("hpack").level == logging.NOTSET:
+        logging.getLogger("hpack").setLevel(logging.INFO)
     server.notes_access = access_log.isEnabledFor(logging.INFO)
     for remark in server.app.remarks:
         log.log(logging.WARNING if remark.level == "warning" else logging.DEBUG, "%s: %s", remark.path, remark.text)

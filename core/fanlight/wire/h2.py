@@ -34,6 +34,7 @@ from .body import BrokenBody
 from .events import Arrived, Event, Finished, Refused, Reset, Started, Writable
 from .h2_frames import GOAWAY, PREFACE, BadFrame, Flood, FrameGate
 from .h2_head import H2HeadReader, StreamProtocolError, check_trailers
+from .h2_hpack import RememberingDecoder, RememberingEncoder
 from .head import Malformed
 from .heads import encode_field
 
@@ -105,6 +106,9 @@ class H2Wire:
         self._inbound: dict[int, _Inbound] = {}
         self._goodbye = False
         self._h2 = H2Connection(config=_CONFIG)
+        bound = self._h2.decoder.max_header_list_size
+        self._h2.encoder, self._h2.decoder = RememberingEncoder(), RememberingDecoder()
+        self._h2.decoder.max_header_list_size = bound
         self._h2.encoder = _Encoder()
         self._h2.local_settings = Settings(
             client=False,
