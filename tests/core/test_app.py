@@ -1,0 +1,113 @@
+"""The app: what a program says, and which mistakes are told before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from fanlight import App, ConfigurationError, Limits, Listener, Request, Response, Route
+from fanlight.listeners import ALL_GROUPS
+
+
+async def hello(request: Request) -> Response:
+    return Response(200, (), request.path.encode())
+
+
+def paths(app: App) -> set[tuple[str, str]]:
+    return {(route.method, route.path) for route in app.routes}
+
+
+def test_the_defaults_are_a_loopback_listener_and_all_pages() -> None:
+    app = App()
+    assert [listener.name for listener in app.listeners] == ["main"]
+    assert app.listeners[0].where.loopback
+    assert {("GET", "/"), ("GET", "/metrics"), ("POST", "/api/sql"), ("GET", "/api/readyz")} <= paths(app)
+    assert app.limits == Limits()
+    assert app.readiness.ready
+    assert app.relations == {}
+
+
+def test_listeners_are_served_in_the_order_of_their_names() -> None:
+    given = (Listener("ops", "127.0.0.1:2"), Listener("main", "127.0.0.1:1"))
+    assert [listener.name for listener in App(listeners=given).listeners] == ["main", "ops"]
+
+
+@pytest.mark.parametrize("frames", [0, -1, 65])
+def test_heap_frames_have_bounds(frames: int) -> None:
+    with pytest.raises(ValueError, match="heap_frames"):
+        App(heap_frames=frames)
+
+
+@pytest.mark.parametrize("frames", [1, 64])
+def test_the_bounds_of_heap_frames_are_allowed(frames: int) -> None:
+    assert App(heap_frames=frames).heap_frames == frames
+
+
+@pytest.mark.parametrize(
+    "listeners",
+    [
+        (Listener("main", "127.0.0.1:1"), Listener("main", "127.0.0.1:2")),
+        (Listener("main", "127.0.0.1:1", tls=True),),
+        (Listener("main", "0.0.0.0:1", groups=ALL_GROUPS),),
+    ],
+    ids=["a name twice", "TLS without a certificate", "an open door"],
+)
+def test_listeners_that_may_not_start_are_refused_at_once(listeners: tuple[Listener, ...]) -> None:
+    with pytest.raises(ConfigurationError):
+        App(listeners=listeners)
+
+
+def test_the_registry_is_the_default_one_or_the_given_one() -> None:
+    own = CollectorRegistry()
+    assert App(registry=own).registry is own
+    assert App().registry is REGISTRY
+
+
+def test_the_catalog_is_made_once() -> None:
+    app = App()
+    assert app.catalog is app.catalog
+
+
+def test_a_decorator_adds_a_route_and_leaves_the_handler_alone() -> None:
+    app = App(pages=False)
+    assert app.route("GET", "/hello", privileged=True)(hello) is hello
+    (route,) = app.routes
+    assert (route.method, route.path, route.group, route.privileged) == ("GET", "/hello", "base", True)
+    assert route.handler is hello
+    assert not route.websocket
+
+
+def test_routes_of_the_program_come_beside_ours_or_alone() -> None:
+    own = Route("GET", "/hello", "base", hello)
+    assert App(routes=(own,), pages=False).routes == [own]
+    beside = App(routes=(own,))
+    assert ("GET", "/hello") in paths(beside)
+    assert paths(App()) < paths(beside)
+
+
+def test_the_list_of_routes_is_nobodys_to_change() -> None:
+    app = App(pages=False)
+    app.routes.append(Route("GET", "/hello", "base", hello))
+    assert app.routes == []
+
+
+def test_relations_are_published_by_a_decorator() -> None:
+    app = App(pages=False)
+
+    @app.relation(name=str)
+    def boats() -> Iterable[tuple[str]]:
+        return [("argo",)]
+
+    assert list(app.relations) == ["boats"]
+    assert [column.name for column in app.relations["boats"].columns] == ["name"]
+    assert list(boats()) == [("argo",)], "the function stays what it was"
+
+
+def test_apps_share_nothing() -> None:
+    first, second = App(pages=False), App(pages=False)
+    first.route("GET", "/hello")(hello)
+    first.readiness.set("engine", False)
+    assert second.routes == []
+    assert second.readiness.ready
