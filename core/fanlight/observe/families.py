@@ -23,7 +23,7 @@ from prometheus_client.samples import Sample
 from prometheus_client.values import MutexValue
 
 from .gathering import Gathered, is_blocking
-from .runs import LONGEST, SMALL, Run, children_of
+from .runs import LONGEST, SMALL, HostRun, children_of
 from .shapes import REST, Found, Shape
 
 Failed = Callable[[str, Exception], None]
@@ -61,9 +61,8 @@ class _Children:
     def exemplars(self, children: list[Any]) -> list[Any]:
         return []
 
-    def cell(self, child: Any) -> object:
-        """One of the child's numbers, for its class."""
-        return child._value
+    def cells(self, child: Any) -> list[Any]:
+        return [child._value]
 
 
 class _Counters(_Children):
@@ -89,8 +88,8 @@ class _Summaries(_Children):
     def values(self, children: list[Any]) -> list[Any]:
         return [cell._value for child in children for cell in (child._count, child._sum)]
 
-    def cell(self, child: Any) -> object:
-        return child._sum
+    def cells(self, child: Any) -> list[Any]:
+        return [child._count, child._sum]
 
 
 class _Histograms(_Children):
@@ -106,15 +105,15 @@ class _Histograms(_Children):
     def exemplars(self, children: list[Any]) -> list[Any]:
         return [cell._exemplar for child in children for cell in child._buckets]
 
-    def cell(self, child: Any) -> object:
-        return child._sum
+    def cells(self, child: Any) -> list[Any]:
+        return [*child._buckets, child._sum]
 
 
 def _readable(kind: _Children, sample: Any) -> bool:
     """Whether this prometheus_client keeps its numbers where `kind` looks for them."""
     try:
         child = sample.labels("x")
-        found = (kind.keys([child]), len(kind.values([child])), len(kind.exemplars([child])), kind.cell(child))
+        found = (kind.keys([child]), len(kind.values([child])), len(kind.exemplars([child])), kind.cells(child)[-1])
         if kind.shape(sample, created=True).created:
             kind.created([child])
     except AttributeError:
@@ -165,7 +164,7 @@ def _functions(gauges: list[Any]) -> bool:
 
 def _sound(kind: _Children, children: list[Any]) -> bool:
     """Whether the numbers of these children are in memory: the first one's tells."""
-    return not children or type(kind.cell(children[0])) is MutexValue
+    return not children or type(kind.cells(children[0])[-1]) is MutexValue
 
 
 class Group:
@@ -174,11 +173,11 @@ class Group:
     def __init__(self, collectors: list[Any]) -> None:
         self.size = len(collectors)
         self.stale = False
-        self.steps: list[tuple[int, int, Run | None]] = []
+        self.steps: list[tuple[int, int, HostRun | None]] = []
         start = 0
         for fits, part in groupby(collectors, _fits_a_run):
             members = list(part)
-            run = Run([KINDS[type(member)] for member in members], members) if fits else None
+            run = HostRun([KINDS[type(member)] for member in members], members) if fits else None
             self.steps.append((start, start + len(members), run))
             start += len(members)
 

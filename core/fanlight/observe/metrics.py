@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
+from .runs import Run
 from .shapes import Kind, OwnFamily, Shape, names_of
 
 if TYPE_CHECKING:
@@ -28,13 +29,14 @@ Key = tuple[str, ...]
 
 
 class Tally:
-    """One number with its label values."""
+    """One number with its label values; `_value` and `_exemplar` are called as in prometheus_client's cells."""
 
-    __slots__ = ("key", "value")
+    __slots__ = ("_value", "key")
+    _exemplar = None
 
     def __init__(self, key: Key) -> None:
         self.key = key
-        self.value = 0.0
+        self._value = 0.0
 
 
 class Spread:
@@ -56,11 +58,14 @@ class Spread:
 class _Cells:
     """How both kinds of cells are read: see `shapes.Kind`."""
 
-    def shape(self, family: OwnFamily, created: bool) -> Shape:
+    def shape(self, family: _Family, created: bool) -> Shape:
         return family.shape
 
     def keys(self, children: list[Any]) -> list[Key]:
         return [cell.key for cell in children]
+
+    def cells(self, child: Any) -> list[Any]:
+        return [child]
 
     def created(self, children: list[Any]) -> list[float]:
         """Never asked: own metrics have no `_created`."""
@@ -72,7 +77,7 @@ class _Cells:
 
 class _Tallies(_Cells):
     def values(self, children: list[Any]) -> list[Any]:
-        return [cell.value for cell in children]
+        return [cell._value for cell in children]
 
     def exemplars(self, children: list[Any]) -> list[Any]:
         return [None] * len(children)
@@ -83,14 +88,27 @@ class _Spreads(_Cells):
         return [value for cell in children for value in (*cell.counts, cell.sum)]
 
 
-class TallyFamily:
+class _Family:
+    """A family that stands for itself."""
+
+    parts: tuple[OwnFamily, ...] = ()
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.names = names_of(shape)
+
+    @property
+    def subject(self) -> Any:
+        return self
+
+
+class TallyFamily(_Family):
     """A counter or a gauge with cells by label values."""
 
     kind: Kind = _Tallies()
 
     def __init__(self, type_: str, name: str, doc: str, *labels: str) -> None:
-        self.shape = Shape(type_, name, doc, labels)
-        self.names = names_of(self.shape)
+        super().__init__(Shape(type_, name, doc, labels))
         self._cells: dict[Key, Tally] = {}
 
     @property
@@ -104,14 +122,40 @@ class TallyFamily:
         return cell if cell is not None else self._cells.setdefault(key, Tally(key))
 
 
-class SpreadFamily:
+class Tallies:
+    """Counters and gauges that are written together: for each scrape one family instead of many."""
+
+    kind: Kind = TallyFamily.kind
+
+    def __init__(self, *parts: TallyFamily) -> None:
+        self.parts: tuple[TallyFamily, ...] = parts
+        self.names = frozenset().union(*[part.names for part in parts])
+        self._run: Run | None = None
+        self._size = -1
+
+    @property
+    def children(self) -> list[Any]:
+        """The cells of all families as they are now; cells come and never go."""
+        cells = [part.children for part in self.parts]
+        flat = [cell for part in cells for cell in part]
+        if len(flat) != self._size:
+            self._run = Run([self.kind] * len(cells), self.parts, cells)
+            self._size = len(flat)
+        return flat
+
+    @property
+    def subject(self) -> Any:
+        """The run of the children that were asked for last."""
+        return self._run
+
+
+class SpreadFamily(_Family):
     """A histogram of durations with cells by label values."""
 
     kind: Kind = _Spreads()
 
     def __init__(self, name: str, doc: str, *labels: str) -> None:
-        self.shape = Shape("histogram", name, doc, labels, bounds=(*BUCKETS, float("inf")))
-        self.names = names_of(self.shape)
+        super().__init__(Shape("histogram", name, doc, labels, bounds=(*BUCKETS, float("inf"))))
         self._cells: dict[Key, Spread] = {}
 
     @property
@@ -140,23 +184,23 @@ class RouteCells:
 
     def started(self) -> None:
         """A request head has been read."""
-        self.active.value += 1.0
+        self.active._value += 1.0
 
     def answered(self, status: int, seconds: float) -> None:
         """The response head is ready, `seconds` after the start; 101 for a WebSocket (200 on HTTP/2)."""
-        self.active.value -= 1.0
+        self.active._value -= 1.0
         tally = self._statuses.get(status)
         duration = self._duration
         if tally is None or duration is None:
             tally = self._statuses[status] = self._requests.cell(*self._key, str(status))
             duration = self._duration = self._durations.cell(*self._key)
-        tally.value += 1.0
+        tally._value += 1.0
         duration.counts[bisect_left(BUCKETS, seconds)] += 1
         duration.sum += seconds
 
     def dropped(self) -> None:
         """The request ended before its response head: neither counted nor timed."""
-        self.active.value -= 1.0
+        self.active._value -= 1.0
 
 
 class HttpMetrics:
@@ -199,21 +243,19 @@ class HttpMetrics:
         )
         self._late = self._lag.cell()
         self._routes: dict[tuple[str, str], RouteCells] = {}
+        self._tallies = Tallies(self._requests, self._active, self._bytes, self._connections, self._errors)
         self.memory: Memory | None = None
         """What the metrics page remembers between scrapes; made by its first one."""
 
     @property
-    def families(self) -> tuple[OwnFamily, ...]:
-        """All families, in the order in which they are shown."""
-        return (
-            self._requests,
-            self._active,
-            self._durations,
-            self._bytes,
-            self._connections,
-            self._lag,
-            self._errors,
-        )
+    def families(self) -> tuple[TallyFamily | SpreadFamily, ...]:
+        """All families, one by one, in the order in which they are shown."""
+        return (*self._tallies.parts, self._durations, self._lag)
+
+    @property
+    def shown(self) -> tuple[OwnFamily, ...]:
+        """All families as a scrape takes them: those of single numbers together."""
+        return (self._tallies, self._durations, self._lag)
 
     def route(self, path: str, source: str) -> RouteCells:
         """The cells of a route on a listener; the same object each time."""
@@ -226,7 +268,7 @@ class HttpMetrics:
     def started(self, path: str, source: str) -> None:
         """A request head has been read and matched."""
         cells = self._routes.get((path, source)) or self.route(path, source)
-        cells.active.value += 1.0
+        cells.active._value += 1.0
 
     def answered(self, path: str, source: str, status: int, seconds: float) -> None:
         """The response head is ready, `seconds` after the start."""
@@ -238,15 +280,15 @@ class HttpMetrics:
 
     def sent(self, source: str, size: int) -> None:
         """`size` bytes of a response body were handed to the transport."""
-        self._bytes.cell(source).value += size
+        self._bytes.cell(source)._value += size
 
     def opened(self, source: str, protocol: str) -> None:
         """A connection speaks `protocol` now (`http/1.1`, `h2`, `websocket`)."""
-        self._connections.cell(source, protocol).value += 1.0
+        self._connections.cell(source, protocol)._value += 1.0
 
     def closed(self, source: str, protocol: str) -> None:
         """A connection that spoke `protocol` is gone, or speaks another one now."""
-        self._connections.cell(source, protocol).value -= 1.0
+        self._connections.cell(source, protocol)._value -= 1.0
 
     def lagged(self, seconds: float) -> None:
         """The event loop was `seconds` late."""
@@ -254,4 +296,4 @@ class HttpMetrics:
 
     def collector_failed(self, collector: str) -> None:
         """`collector` raised during a scrape."""
-        self._errors.cell(collector).value += 1.0
+        self._errors.cell(collector)._value += 1.0

@@ -53,16 +53,16 @@ class Layout:
         self.gauges: list[int] = []
         self.born: list[int] = []
         place = 0
-        for shape, part in zip(self.shapes, children, strict=True):
+        for kind, shape, part in zip(kinds, self.shapes, children, strict=True):
             for child in part:
-                self._add(shape.type, child, place)
+                if shape.type == "counter":
+                    self.counters.append(len(self.cells))
+                if shape.type == "gauge":
+                    self.gauges.append(place)
+                if shape.created:
+                    self.born.append(place)
+                self.cells += kind.cells(child)
                 place += 1
-
-    def _add(self, type_: str, child: Any, place: int) -> None:
-        if type_ == "counter":
-            self.counters.append(len(self.cells))
-        (self.gauges if type_ == "gauge" else self.born).append(place)
-        self.cells += [child._count, child._sum] if type_ == "summary" else [child._value]
 
     def apart(self, children: list[Any]) -> Iterator[list[Any]]:
         """The children of each family."""
@@ -72,13 +72,26 @@ class Layout:
 
 
 class Run:
-    """Families that follow each other, none of them a histogram, each with at most `SMALL` children."""
+    """Families that follow each other, none of them a histogram."""
+
+    def __init__(self, kinds: Sequence[Kind], families: Sequence[Any], children: Sequence[Sequence[Any]]) -> None:
+        self.layout = Layout(kinds, families, children)
+        self.names = {shape.name for shape in self.layout.shapes}
+        self._families: list[ref[Any]] = [ref(family) for family in families]
+
+    def families(self, children: list[Any]) -> Iterator[Found]:
+        """The run taken apart, for those who write family by family."""
+        layout = self.layout
+        for kind, family, part in zip(layout.kinds, self._families, layout.apart(children), strict=True):
+            yield kind, family(), part
+
+
+class HostRun(Run):
+    """A run of metrics of the host's, each with at most `SMALL` children."""
 
     def __init__(self, kinds: Sequence[Kind], metrics: Sequence[Any]) -> None:
         children = [children_of(metric) for metric in metrics]
-        self.layout = Layout(kinds, metrics, children)
-        self.names = {shape.name for shape in self.layout.shapes}
-        self._metrics: list[ref[Any]] = [ref(metric) for metric in metrics]
+        super().__init__(kinds, metrics, children)
         self._children: list[ref[Any]] = [ref(child) for part in children for child in part]
 
     def children(self, metrics: Sequence[Any]) -> list[Any] | None:
@@ -91,12 +104,6 @@ class Run:
                 found.append(metric)
         same = len(found) == len(self._children) and all(map(is_, map(call, self._children), found))
         return found if same else None
-
-    def families(self, children: list[Any]) -> Iterator[Found]:
-        """The run taken apart, for those who write family by family."""
-        layout = self.layout
-        for kind, metric, part in zip(layout.kinds, self._metrics, layout.apart(children), strict=True):
-            yield kind, metric(), part
 
 
 class RunColumns:

@@ -84,6 +84,11 @@ class Kind(Protocol):
         """
         ...
 
+    def cells(self, child: Any, /) -> list[Any]:
+        """Where the numbers of one child are, in the order of `values`: objects with a `_value`
+        (and, for counters, an `_exemplar`) that stay the same for the life of the child."""
+        ...
+
     def created(self, children: list[Any], /) -> list[float]:
         """When each child began; asked only where `Shape.created` says so."""
         ...
@@ -110,16 +115,22 @@ BYTES_OF_WORK = 128
 
 
 class OwnFamily(Protocol):
-    """A family that fanlight itself counts: it knows its kind, its shape and its children."""
+    """A family that fanlight itself counts, or several that are written together.
+
+    It knows its kind, all names that it takes and its children; `subject` is
+    what a walk finds.  `parts` are the families that it is made of, if it is.
+    """
 
     @property
     def kind(self) -> Kind: ...
     @property
-    def shape(self) -> Shape: ...
+    def subject(self) -> Any: ...
     @property
     def children(self) -> list[Any]: ...
     @property
     def names(self) -> frozenset[str]: ...
+    @property
+    def parts(self) -> tuple[OwnFamily, ...]: ...
 
 
 _SUFFIXES = {"counter": ("", "_total"), "gauge": ("",), "histogram": ("", "_bucket", "_count", "_sum")}
@@ -134,4 +145,7 @@ def walk_own(families: Iterable[OwnFamily], seen: set[str]) -> Iterator[Found]:
     """fanlight's own families, without those whose names the host has taken (`seen`)."""
     for family in families:
         if seen.isdisjoint(family.names):
-            yield family.kind, family, family.children
+            children = family.children
+            yield family.kind, family.subject, children
+        elif family.parts:
+            yield from walk_own(family.parts, seen)

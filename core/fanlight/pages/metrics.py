@@ -58,7 +58,7 @@ async def metrics(request: Request) -> Response:
         failures.append((collector, error))
 
     gathered = await _gathered(server.registry)
-    body = slices(form, server.registry, own.families, memory=own.memory, failed=failed, gathered=gathered)
+    body = slices(form, server.registry, own.shown, memory=own.memory, failed=failed, gathered=gathered)
     try:
         first = await _first(body)
     except Exception as error:  # noqa: BLE001  whatever a broken family raises is the answer

@@ -11,9 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from fanlight.observe.exposition import readings, slices
+from fanlight.observe.exposition import Memory, readings, slices
 from fanlight.observe.metrics import BUCKETS, HttpMetrics, Spread
-from fanlight.observe.negotiation import OPENMETRICS, PROTOBUF, TEXT
+from fanlight.observe.negotiation import OPENMETRICS, PROTOBUF, TEXT, Format
+from fanlight.observe.shapes import walk_own
 from tests.core.observe.decoding import families
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -133,6 +134,23 @@ def test_all_formats_and_readings_say_the_same() -> None:
     assert flat(each for family in decoded for each in family.readings()) == expected
     assert flat(readings(None, metrics.families)) == expected
     assert not any("_created" in name for name, _, _ in expected)
+
+
+@pytest.mark.parametrize("form", [TEXT, OPENMETRICS, PROTOBUF], ids=lambda form: form.name)
+def test_families_written_together_are_those_written_apart(form: Format) -> None:
+    metrics, memory = busy(), Memory()
+    for path in ("/", "/metrics", "/"):
+        for _ in range(2):
+            together = b"".join(slices(form, None, metrics.shown, memory=memory))
+            assert together == b"".join(slices(form, None, metrics.families))
+        metrics.started(path, "main")
+        metrics.answered(path, "main", 200, 0.1)
+
+
+def test_a_name_that_is_taken_leaves_the_others() -> None:
+    metrics = busy()
+    names = [family.shape.name for _, family, _ in walk_own(metrics.shown, {"fanlight_connections_open"})]
+    assert names == [family.shape.name for family in metrics.families if "open" not in family.shape.name]
 
 
 def test_cells_of_a_route_are_kept() -> None:

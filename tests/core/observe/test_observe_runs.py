@@ -11,7 +11,7 @@ from prometheus_client.exposition import generate_latest
 from fanlight.observe.exposition import Memory, slices
 from fanlight.observe.families import KINDS
 from fanlight.observe.negotiation import OPENMETRICS, TEXT
-from fanlight.observe.runs import SMALL, Run, RunColumns, children_of
+from fanlight.observe.runs import SMALL, HostRun, RunColumns, children_of
 from fanlight.observe.text import PlainText
 from tests.core.observe.registries import openmetrics
 
@@ -26,8 +26,8 @@ def some() -> list[Any]:
     return [counter, gauge, summary, empty]
 
 
-def run_of(metrics: list[Any]) -> Run:
-    return Run([KINDS[type(metric)] for metric in metrics], metrics)
+def run_of(metrics: list[Any]) -> HostRun:
+    return HostRun([KINDS[type(metric)] for metric in metrics], metrics)
 
 
 def test_places() -> None:
