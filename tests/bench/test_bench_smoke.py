@@ -39,7 +39,7 @@ def test_metrics_and_websocket_are_measured(tmp_path: Path) -> None:
     theirs = row(report, "1,000 series, identity", "prometheus_client")
     ours = row(report, "1,000 series, identity", "fanlight asyncio")
     assert int(theirs[-1].replace(",", "")) <= int(ours[-1].replace(",", ""))
-    assert "metrics-1000-gzip: body ÷ that of level 9" in report
+    assert "metrics-1000-gzip: body ÷ that of level 9, of the same text" in report
 
 
 @pytest.mark.usefixtures("own_core")
