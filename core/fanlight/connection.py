@@ -243,8 +243,7 @@ class Connection(Upgraded):
         wire.at(self.now.mono)
         high_water = self.limits.high_water
         while self.state == "open":
-            self._collect()
-            if self.backlog > high_water:
+            if (self._unsent or self._out) and self.backlog > high_water:
                 break
             if self.budget <= 0:
                 self.unfinished = True
@@ -254,15 +253,14 @@ class Connection(Upgraded):
                 break
             self.budget -= 1
             self.handlers[type(event)](self, event)
-        if not self._conversations:
             self._collect()
-            return
-        for conversation in tuple(self._conversations.values()):
-            if conversation.socket is not None:
-                self.read_items(conversation)
-            self._flush(conversation)
-            if conversation.asks:
-                self._retry(conversation)
+        if self._conversations:
+            for conversation in tuple(self._conversations.values()):
+                if conversation.socket is not None:
+                    self.read_items(conversation)
+                self._flush(conversation)
+                if conversation.asks:
+                    self._retry(conversation)
         self._collect()
 
     # ---- closing -------------------------------------------------------------

@@ -166,8 +166,14 @@ class Exchanges(Host):
         except Exception as error:  # noqa: BLE001  a bug in a gate must not reach the host
             self._note_failure(conversation, error)
             routine = SERVER_ERROR
-        exchange.cells = self.server.metrics.route(exchange.label, self.listener.name)
-        exchange.cells.started()
+        place = exchange.place
+        cells = place.cells if place is not None else None
+        if cells is None:
+            cells = self.server.metrics.route(exchange.label, self.listener.name)
+            if place is not None:
+                place.cells = cells
+        exchange.cells = cells
+        cells.started()
         if exchange.refusal is not None:
             self._outputs.append(Note(exchange.refusal))
         if isinstance(routine, Response):

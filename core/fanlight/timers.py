@@ -41,16 +41,17 @@ class Deadlines(Generic[T]):
     """The earliest deadline of all that were armed."""
 
     def __init__(self) -> None:
+        self.next = inf
+        """The moment at which `due` must be called; `inf` for never."""
         self._heap: list[_Entry[T]] = []
         self._entries: dict[T, _Entry[T]] = {}
 
-    @property
-    def next(self) -> float:
-        """The moment at which `due` must be called; `inf` for never."""
+    def _look(self) -> None:
+        """Find the next moment anew."""
         heap = self._heap
         while heap and heap[0].item is None:
             heappop(heap)
-        return heap[0].moment if heap else inf
+        self.next = heap[0].moment if heap else inf
 
     def arm(self, item: T) -> None:
         """Make sure that `item` is looked at no later than at its deadline."""
@@ -59,6 +60,7 @@ class Deadlines(Generic[T]):
             item.armed = item.deadline
             entry = self._entries[item] = _Entry(item.deadline, item)
             heappush(self._heap, entry)
+            self.next = min(self.next, item.deadline)
 
     def drop(self, item: T) -> None:
         """Forget `item`; nothing keeps it alive any more."""
@@ -69,12 +71,15 @@ class Deadlines(Generic[T]):
             if len(self._heap) > 2 * len(self._entries) + _DEAD_ENTRIES_MOST:
                 self._heap = [kept for kept in self._heap if kept.item is not None]
                 heapify(self._heap)
+            if entry.moment <= self.next:
+                self._look()
 
     def due(self, mono: float, most: int) -> list[T]:
         """Remove and return what is due, at most `most` items; what was armed too early is armed again."""
         ready: list[T] = []
         while len(ready) < most and self.next <= mono:
             item = heappop(self._heap).item
+            self._look()
             if item is None:
                 continue
             del self._entries[item]

@@ -66,10 +66,10 @@ class Client(ABC):
                 output = connection.poll()
                 if output is not None:
                     self._do(output)
-                elif self.credit and not self.held:
+                if self.credit and not self.held:
                     credit, self.credit = self.credit, 0
                     connection.sent(credit, connection.now)  # no time has passed since it spoke
-                else:
+                elif output is None:
                     break
         except Exception as error:  # noqa: BLE001  never into the host
             self.hosting.broken(self, error)
@@ -135,7 +135,7 @@ class Hosting(ABC):
 
     def settle(self, connection: Connection) -> None:
         """After a client was drained: arm the one timer, forget a finished connection."""
-        if connection.finished:
+        if connection.state == "closed" and connection.finished:
             self.clients.pop(connection, None)
             if self.server.stopping and self.server.drained:
                 self.emptied()

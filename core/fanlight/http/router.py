@@ -20,6 +20,7 @@ from .response import Response, empty
 
 if TYPE_CHECKING:
     from ..auth.groups import RouteGroup
+    from ..observe.metrics import RouteCells
 
 Handler = Callable[[Request], Routine["Response | None"]]
 """`async def handler(request) -> Response`; a WebSocket handler returns None once it has accepted."""
@@ -52,6 +53,7 @@ class Place:
         self.path = path
         self.routes: dict[str, Route] = {}
         self.pattern: re.Pattern[str] | None = _compile(path)
+        self.cells: RouteCells | None = None  # where it is counted, once it was asked for
 
     @property
     def group(self) -> RouteGroup:

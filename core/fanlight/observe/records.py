@@ -6,11 +6,12 @@ names are escaped before they come here.  This module writes no log.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from attrs import frozen
 
 
-@frozen
-class AccessRecord:
+class AccessRecord(NamedTuple):
     """One finished exchange: exactly one for every request head that was read.
 
     `path` is the route's template (or `unknown`); `status` 0 says that the
