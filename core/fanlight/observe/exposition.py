@@ -16,7 +16,7 @@ from .delimited import Delimited
 from .gathering import Gathered
 from .negotiation import OPENMETRICS, PROTOBUF, TEXT, Format
 from .openmetrics import OpenMetrics
-from .shapes import Found, Kind, OwnFamily, Piece, Shape, walk_own
+from .shapes import Found, OwnFamily, Piece, walk_own
 from .text import PlainText
 
 SLICE = 1000
@@ -113,38 +113,3 @@ def slices(
         created = families.created_shown()
         walk = chain(families.walk(registry, seen, failed, gathered, memory.groups(registry)), walk)
     return Slices(memory.writer(form).pieces(walk, created))
-
-
-def readings(registry: Any, own: Iterable[OwnFamily] = ()) -> Iterator[tuple[str, dict[str, str], float]]:
-    """Every sample of `registry` and of `own` as (name, labels, value), for relations over metrics.
-
-    Meant for a worker thread: it is neither sliced nor remembered.  Collectors
-    that raise are left out.
-    """
-    seen: set[str] = set()
-    if registry is not None:
-        from . import families
-
-        for family in families.collected(registry, seen):
-            for sample in family.samples:
-                if sample.value is not None:
-                    yield sample.name, sample.labels, float(sample.value)
-    for kind, family, children in walk_own(own, seen):
-        if kind is not None:
-            yield from _own_readings(kind.shape(family, False), kind, children)
-
-
-def _own_readings(shape: Shape, kind: Kind, children: list[Any]) -> Iterator[tuple[str, dict[str, str], float]]:
-    """The samples of one own family."""
-    for child in children:
-        key = dict(zip(shape.labels, kind.keys([child])[0], strict=True))
-        values = kind.values([child])
-        if shape.type != "histogram":
-            yield shape.name + shape.slots()[0].suffix, key, float(values[0])
-            continue
-        total = 0.0
-        for slot, count in zip(shape.slots(), values[:-1], strict=False):
-            total += count
-            yield shape.name + "_bucket", {**key, "le": slot.bound or ""}, total
-        yield shape.name + "_count", key, total
-        yield shape.name + "_sum", key, float(values[-1])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
-from fanlight.observe.exposition import SLICE, Memory, Slices, ignore, readings, slices
+from fanlight.observe.exposition import SLICE, Memory, Slices, ignore, slices
 from fanlight.observe.metrics import HttpMetrics
 from fanlight.observe.negotiation import OPENMETRICS, PROTOBUF, TEXT, Format
 from tests.core.observe.decoding import families
@@ -128,27 +127,6 @@ def test_registries_without_weak_references() -> None:
     assert b"slotted 1.0" in b"".join(slices(TEXT, registry))
     memory, plain = Memory(), CollectorRegistry()
     assert memory.groups(plain) is memory.groups(plain)
-
-
-def test_readings_of_host_and_own() -> None:
-    registry, own = large(), HttpMetrics()
-    registry.register(Raises())
-    own.started("/", "main")
-    found = list(readings(registry, own.families))
-    named = {(name, tuple(labels.items())): value for name, labels, value in found}
-    assert len(named) == len(found)
-    assert named["c_total", (("i", "7"),)] == 7.0
-    assert named["mz_http_requests_active", (("path", "/"), ("source", "main"))] == 1.0
-    assert not [value for value in named.values() if type(value) is not float]
-
-
-def test_readings_leave_out_samples_without_a_number() -> None:
-    family = Metric("x", "", "gauge")
-    nothing: Any = None
-    family.add_sample("x", {}, nothing)
-    registry = CollectorRegistry()
-    registry.register(Fixed([family]))
-    assert list(readings(registry)) == []
 
 
 def test_protobuf_has_every_family() -> None:
