@@ -68,8 +68,8 @@ class _Encoder(Encoder):
     @header_table_size.setter
     def header_table_size(self, value: int) -> None:
         size = min(value, _TABLE_BYTES)
-        self.header_table.maxsize = size
-        if self.header_table.resized:
+        if size != self.header_table.maxsize:  # hpack forgets a change that is said twice before the next block
+            self.header_table.maxsize = size
             self.table_size_changes.append(size)
 
 

@@ -31,7 +31,8 @@ def test_a_decoder_that_remembers_reads_what_another_reads(steps: list[list[tupl
     encoder, plain, ours = Encoder(), Decoder(), RememberingDecoder()
     for step in steps:
         if isinstance(step, int):
-            encoder.header_table_size = step
+            if step != encoder.header_table_size:  # hpack's encoder forgets a change that is said twice
+                encoder.header_table_size = step
         else:
             for _ in range(3):
                 block = encoder.encode(step)
