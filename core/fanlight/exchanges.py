@@ -243,6 +243,9 @@ class Exchanges(Host):
         try:
             result = conversation.step(answer, self)
         except RefusedAnswer as refused:
+            if conversation.started and conversation.socket is None and not conversation.gone:
+                self._break_off(conversation)  # a body that ended here would pass for whole
+                return
             result = refused.response
         except ClientGone:
             result = None
@@ -286,11 +289,15 @@ class Exchanges(Host):
             conversation.socket.close(1011, "")
             self.end_websocket(conversation)
         else:
-            self._collect()
-            self.wire.reset(conversation.stream)
-            self._forget(conversation)
-            if self.wire.over:
-                self.hang_up(abort=True)
+            self._break_off(conversation)
+
+    def _break_off(self, conversation: Conversation) -> None:
+        """End a streamed answer so that nobody takes it for whole."""
+        self._collect()
+        self.wire.reset(conversation.stream)
+        self._forget(conversation)
+        if self.wire.over:
+            self.hang_up(abort=True)
 
     def _abandon(self, conversation: Conversation) -> None:
         """The client has left: throw it into the routine, which may still clean up."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from fanlight import App, Effect, Limits
+from fanlight import App, Effect, Limits, Request, Response
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
 from tests.clients.websocket import handshake
-from tests.sim import LATER, Answered, Outcome, Sim, SimWire
-from tests.stateful.world import LIMITS, Acquire, app
+from tests.sim import LATER, Answered, Outcome, Sim, SimWire, table
+from tests.stateful.world import LIMITS, PLAIN, Acquire, Work, app
 
 NOW = serialise(Outgoing(target="/now"))
 WAIT = serialise(Outgoing(target="/wait"))
@@ -68,3 +69,17 @@ def finished(wire: SimWire) -> bool:
 def statuses(wire: SimWire) -> list[int]:
     """The status of each answer so far."""
     return [int(part[:3]) for part in bytes(wire.received).split(b"HTTP/1.1 ")[1:]]
+
+
+def serving(handler: Callable[[Request], Any], *, method: str = "GET", limits: Limits | None = None) -> Sim:
+    """A server with one route, `/it`, whose work is done at once."""
+    app = App(pages=False, limits=limits)
+    app.route(method, "/it")(handler)
+    sim = Sim(app, answering=table({Work: "done"}))
+    SIMS.append(sim)
+    return sim
+
+
+async def fine(request: Request) -> Response:
+    """The handler that nothing can go wrong with."""
+    return Response(200, PLAIN, b"fine")
