@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 LOST = PeerClosed(1006)
 
 
+def _misplaced(op: object) -> Thrown:
+    """An op where it can mean nothing, such as a body before its head: a bug of the handler's."""
+    return Thrown(RuntimeError(f"{type(op).__name__} has no place here"))
+
+
 def _sleep(connection: Connection, conversation: Conversation, op: Sleep) -> Any:
     if conversation.gone and op.seconds:
         return None
-    conversation.wake_at = connection.now.mono + op.seconds
+    conversation.wake_at = min(conversation.wake_at, connection.now.mono + op.seconds)  # the shortest of a race
     connection.sleepers.add(conversation)
     return PARKED
 
@@ -37,6 +42,8 @@ def _sleep(connection: Connection, conversation: Conversation, op: Sleep) -> Any
 def _wake(connection: Connection, conversation: Conversation, op: Sleep) -> Any:
     # Only a timeout wakes, so that a sleep of nothing really gives the host's loop a turn.
     if not connection.ticking or connection.now.mono < conversation.wake_at:
+        return PARKED
+    if op.seconds > min(ask.seconds for ask in conversation.asks if type(ask) is Sleep):
         return PARKED
     conversation.wake_at = inf
     connection.sleepers.discard(conversation)
@@ -47,6 +54,8 @@ def _read_body(connection: Connection, conversation: Conversation, op: ReadBody)
     """Collect what has arrived, a bounded piece for each event; None as soon as it is known to be too much."""
     if conversation.gone:
         return Thrown(ClientGone())
+    if conversation.socket is not None:
+        return _misplaced(op)
     length = conversation.exchange.request.head.length
     if length is not None and length > op.limit:
         return None
@@ -72,6 +81,8 @@ def _read_body(connection: Connection, conversation: Conversation, op: ReadBody)
 def _send_body(connection: Connection, conversation: Conversation, op: SendBody) -> Any:
     if conversation.gone:
         return None
+    if not conversation.started or conversation.socket is not None:
+        return _misplaced(op)
     if op.data:
         connection.write(conversation, op.data)
     return _room(connection, conversation, op)
@@ -87,6 +98,8 @@ def _room(connection: Connection, conversation: Conversation, op: object) -> Any
 def _accept(connection: Connection, conversation: Conversation, op: AcceptWebSocket) -> Any:
     if conversation.gone:
         return Thrown(ClientGone())
+    if conversation.started:
+        return _misplaced(op)
     fields = handshake(conversation.exchange.request.head)
     if isinstance(fields, Response):
         return Thrown(Refused(fields))
@@ -95,7 +108,9 @@ def _accept(connection: Connection, conversation: Conversation, op: AcceptWebSoc
 
 
 def _open_next(connection: Connection, conversation: Conversation, op: NextMessage) -> Any:
-    if conversation.socket is not None and op.limit is not None:
+    if conversation.socket is None:
+        return LOST if conversation.gone else _misplaced(op)
+    if op.limit is not None:
         conversation.socket.limit = op.limit
     return _next(connection, conversation, op)
 
@@ -107,16 +122,22 @@ def _next(connection: Connection, conversation: Conversation, op: NextMessage) -
 
 
 def _send_message(connection: Connection, conversation: Conversation, op: SendMessage) -> Any:
-    if conversation.socket is not None and not conversation.gone:
-        conversation.socket.send(op.data)
-        connection.flush_websocket(conversation)
+    if conversation.gone:
+        return None
+    if conversation.socket is None:
+        return _misplaced(op)
+    conversation.socket.send(op.data)
+    connection.flush_websocket(conversation)
     return _room(connection, conversation, op)
 
 
 def _close_websocket(connection: Connection, conversation: Conversation, op: CloseWebSocket) -> Any:
-    if conversation.socket is not None and not conversation.gone:
-        conversation.socket.close(op.code, op.reason)
-        connection.flush_websocket(conversation)
+    if conversation.gone:
+        return None
+    if conversation.socket is None:
+        return _misplaced(op)
+    conversation.socket.close(op.code, op.reason)
+    connection.flush_websocket(conversation)
     return None
 
 

@@ -86,7 +86,10 @@ class Http2Client:
         """Queue body or tunnelled bytes; they go out as the windows allow."""
         buffer, ended = self._bodies.get(stream, (bytearray(), False))
         self._bodies[stream] = (buffer + data, ended or end)
-        self._flush(stream)
+        try:
+            self._flush(stream)
+        except h2.exceptions.StreamClosedError:
+            del self._bodies[stream]  # the server gave the stream up meanwhile
 
     def reset(self, stream: int, code: int = 8) -> None:
         """Queue RST_STREAM (default CANCEL)."""

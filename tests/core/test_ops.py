@@ -1,0 +1,297 @@
+"""The ops: what each answers, in its place, out of its place, and to a routine whose client is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fanlight import App, Ask, Race, Refused, Request, Response, SendBody, Sleep
+from fanlight.http.request import ReadBody
+from fanlight.http.websocket import AcceptWebSocket, CloseWebSocket, NextMessage, PeerClosed, SendMessage
+from tests.clients.blocking import HttpConnection
+from tests.clients.http1 import serialise
+from tests.clients.messages import Outgoing
+from tests.clients.websocket import Closed, Text, handshake
+from tests.core.connecting import SIMS, end_all
+from tests.sim import Sim, SimWire, never
+from tests.stateful.world import LIMITS, PLAIN, Work
+
+VERSIONS = pytest.mark.parametrize("version", ["1.1", "2"])
+GET = serialise(Outgoing(target="/it"))
+
+
+@pytest.fixture(autouse=True)
+def _ended() -> Iterator[None]:
+    yield
+    end_all()
+
+
+async def outcome(ask: Ask[Any]) -> Any:
+    """The answer, or what was raised in its place."""
+    try:
+        return await ask
+    except BaseException as error:  # noqa: BLE001  departures are outcomes, too
+        return error.response.status if isinstance(error, Refused) else type(error)
+
+
+class Trial:
+    """A server whose routes try asks and remember what came back, and when."""
+
+    def __init__(self, *asks: Ask[Any], streamed: bool = False, websocket: bool = False, leaving: bool = False) -> None:
+        self.asks = asks
+        self.seen: list[Any] = []
+        self.times: list[float] = []
+        self.leaving = leaving
+        app = App(pages=False, limits=LIMITS)
+        handler = self.upgraded if websocket else self.streaming if streamed else self.plain
+        for method in ("POST", "GET"):
+            if not (websocket and method == "POST"):
+                app.route(method, "/it", group="ws" if websocket else "base", websocket=websocket)(handler)
+        self.sim = Sim(app, answering=never)
+        SIMS.append(self.sim)
+
+    async def attempt(self) -> None:
+        try:
+            if self.leaving:
+                await Work("/it")
+        finally:
+            for ask in self.asks:
+                self.seen.append(await outcome(ask))
+                self.times.append(self.sim.now.mono - self.sim.started)
+
+    async def plain(self, request: Request) -> Response:
+        await self.attempt()
+        return Response(200, PLAIN, b"done")
+
+    async def streaming(self, request: Request) -> Response:
+        return Response(200, PLAIN, self.attempt)
+
+    async def upgraded(self, request: Request) -> None:
+        await AcceptWebSocket(limit=100)
+        await self.attempt()
+
+    def connect(self, sent: bytes = GET, *, credit: bool = True) -> SimWire:
+        wire = self.sim.connect(credit=credit)
+        wire.send(sent)
+        return wire
+
+
+# ---- clients that are gone ---------------------------------------------------
+
+
+@pytest.mark.parametrize("websocket", [False, True])
+@pytest.mark.parametrize(
+    ("ask", "answer"),
+    [
+        (Sleep(0), None),
+        (Sleep(5), None),
+        (ReadBody(10), BaseException),
+        (SendBody(b"late"), None),
+        (AcceptWebSocket(10), BaseException),
+        (NextMessage(), PeerClosed(1006)),
+        (NextMessage(5), PeerClosed(1006)),
+        (SendMessage("late"), None),
+        (CloseWebSocket(), None),
+        (Race((Work("/other"), Sleep(5))), (1, None)),
+        (Race((NextMessage(), Work("/other"))), (0, PeerClosed(1006))),
+    ],
+    ids=str,
+)
+def test_for_a_client_that_is_gone_every_op_ends_at_once(ask: Ask[Any], answer: Any, websocket: bool) -> None:
+    trial = Trial(ask, leaving=True, websocket=websocket)
+    wire = trial.connect(serialise(handshake("/it", "1.1")) if websocket else GET)
+    before = bytes(wire.received)
+    wire.abort()
+    trial.sim.advance(0)
+    if answer is BaseException:
+        assert [kind.__name__ for kind in trial.seen] == ["ClientGone"]
+    else:
+        assert trial.seen == [answer]
+    assert wire.connection.finished
+    assert wire.received == before
+
+
+# ---- sleeping and racing -----------------------------------------------------
+
+
+def test_sleep_wakes_at_its_time_and_not_before() -> None:
+    trial = Trial(Sleep(2), Sleep(0.5), Sleep(0))
+    trial.connect()
+    trial.sim.wires[0].connection.handle_timeout(trial.sim.now)
+    assert trial.seen == []
+    trial.sim.advance(10)
+    assert trial.times == [2.0, 2.5, 2.5]
+
+
+def test_a_sleep_of_nothing_gives_the_loop_a_turn() -> None:
+    trial = Trial(Sleep(0))
+    wire = trial.connect()
+    assert trial.seen == []
+    wire.send(GET)
+    assert trial.seen == [], "other input is no turn"
+    trial.sim.advance(0)
+    assert trial.seen == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("asks", "winner", "when"),
+    [
+        ((Work("/it"), Sleep(3)), 1, 3.0),
+        ((Sleep(1), Sleep(5)), 0, 1.0),
+        ((Sleep(5), Sleep(1)), 1, 1.0),
+        ((Sleep(4), Work("/it"), Sleep(2), Sleep(3)), 2, 2.0),
+    ],
+    ids=str,
+)
+def test_the_shortest_sleep_of_a_race_wins(asks: tuple[Ask[Any], ...], winner: int, when: float) -> None:
+    trial = Trial(Race(asks), Sleep(1))
+    trial.connect()
+    trial.sim.advance(10)
+    assert trial.seen == [(winner, None), None]
+    assert trial.times == [when, when + 1]
+    assert trial.sim.pending == []
+
+
+def test_an_effect_that_wins_takes_the_sleep_with_it() -> None:
+    trial = Trial(Race((Sleep(3), Work("/it"))), Work("/it"))
+    trial.connect()
+    trial.sim.advance(1)
+    trial.sim.reply(trial.sim.pending[0], "done")
+    trial.sim.advance(10)
+    assert trial.seen == [(1, "done")]
+
+
+# ---- bodies ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "chunked", "limit", "answer"),
+    [
+        (b"", False, 0, b""),
+        (b"four", False, 4, b"four"),
+        (b"four", False, 3, None),
+        (b"four", True, 4, b"four"),
+        (b"four", True, 3, None),
+        (b"x" * 60_000, False, 60_000, b"x" * 60_000),
+    ],
+)
+@VERSIONS
+def test_reading_a_body(body: bytes, chunked: bool, limit: int, answer: bytes | None, version: str) -> None:
+    trial = Trial(ReadBody(limit))
+    client = HttpConnection(trial.sim.connect(), version)
+    client.exchange(Outgoing(method="POST", target="/it", body=body, chunked=chunked))
+    assert trial.seen == [answer]
+
+
+def test_a_body_that_is_announced_as_too_long_is_not_awaited() -> None:
+    trial = Trial(ReadBody(10))
+    trial.connect(b"POST /it HTTP/1.1\r\nhost: localhost\r\ncontent-length: 11\r\n\r\n")
+    assert trial.seen == [None]
+
+
+def test_a_body_whose_framing_is_broken_is_a_refusal() -> None:
+    trial = Trial(ReadBody(10))
+    trial.connect(b"POST /it HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n")
+    assert trial.seen == [400]
+
+
+def test_a_body_read_twice_is_empty_the_second_time() -> None:
+    trial = Trial(ReadBody(10), ReadBody(10))
+    trial.connect(serialise(Outgoing(method="POST", target="/it", body=b"four")))
+    assert trial.seen == [b"four", b""]
+
+
+def test_sending_resumes_when_what_is_unwritten_is_below_the_mark() -> None:
+    trial = Trial(SendBody(b"x" * LIMITS.high_water), SendBody(b""), SendBody(b"y"), streamed=True)
+    wire = trial.connect(credit=False)
+    assert trial.seen == []
+    wire.take(1)
+    assert trial.seen == []
+    wire.take(1000)
+    assert trial.seen == [None, None, None]
+
+
+# ---- WebSockets --------------------------------------------------------------
+
+
+@VERSIONS
+def test_messages_come_and_go_in_order(version: str) -> None:
+    trial = Trial(NextMessage(), SendMessage("back"), NextMessage(), CloseWebSocket(4000, "enough"), websocket=True)
+    client = HttpConnection(trial.sim.connect(), version)
+    _, socket = client.websocket("/it")
+    assert socket is not None
+    socket.send("one")
+    socket.send(b"two")
+    assert socket.receive() == Text("back")
+    assert socket.receive() == Closed(4000, "enough")
+    assert trial.seen == ["one", None, b"two", None]
+
+
+@pytest.mark.parametrize(
+    ("limit", "size", "whole"), [(None, 100, True), (None, 101, False), (5, 5, True), (5, 6, False)]
+)
+def test_a_message_has_the_limit_of_accept_or_of_next(limit: int | None, size: int, whole: bool) -> None:
+    trial = Trial(NextMessage(limit), websocket=True)
+    _, socket = HttpConnection(trial.sim.connect(), "1.1").websocket("/it")
+    assert socket is not None
+    socket.send("x" * size)
+    assert trial.seen == ["x" * size if whole else PeerClosed(1009)]
+    closed = socket.closed()
+    assert closed is not None
+    assert closed.code == (1000 if whole else 1009)
+
+
+def test_sending_a_message_resumes_below_the_mark_too() -> None:
+    trial = Trial(SendMessage(b"x" * 40_000), SendMessage(b"y"), websocket=True)
+    wire = trial.connect(serialise(handshake("/it", "1.1")), credit=False)
+    assert trial.seen == []
+    wire.take()
+    assert trial.seen == [None, None]
+
+
+def test_a_close_is_sent_once() -> None:
+    trial = Trial(CloseWebSocket(4000), CloseWebSocket(4001), SendMessage("late"), websocket=True)
+    _, socket = HttpConnection(trial.sim.connect(), "1.1").websocket("/it")
+    assert socket is not None
+    assert socket.receive() == Closed(4000, "")
+    assert trial.seen == [None, None, None]
+
+
+# ---- out of place ------------------------------------------------------------
+
+
+@VERSIONS
+@pytest.mark.parametrize("ask", [SendBody(b"x"), NextMessage(), SendMessage("x"), CloseWebSocket()], ids=str)
+def test_before_the_head_these_are_bugs_and_write_nothing(ask: Ask[Any], version: str) -> None:
+    trial = Trial(ask)
+    answer = HttpConnection(trial.sim.connect(), version).exchange(Outgoing(target="/it"))
+    assert (answer.status, answer.body) == (200, b"done")
+    assert trial.seen == [RuntimeError]
+
+
+@VERSIONS
+@pytest.mark.parametrize("ask", [AcceptWebSocket(10), NextMessage(), SendMessage("x"), CloseWebSocket()], ids=str)
+def test_in_a_producer_these_are_bugs(ask: Ask[Any], version: str) -> None:
+    trial = Trial(ask, SendBody(b"on"), streamed=True)
+    answer = HttpConnection(trial.sim.connect(), version).exchange(Outgoing(target="/it"))
+    assert (answer.status, answer.body) == (200, b"on")
+    assert trial.seen == [RuntimeError, None]
+
+
+@VERSIONS
+@pytest.mark.parametrize("ask", [AcceptWebSocket(10), SendBody(b"x"), ReadBody(10)], ids=str)
+def test_on_a_websocket_these_are_bugs(ask: Ask[Any], version: str) -> None:
+    trial = Trial(ask, SendMessage("on"), websocket=True)
+    _, socket = HttpConnection(trial.sim.connect(), version).websocket("/it")
+    assert socket is not None
+    assert socket.receive() == Text("on")
+    assert trial.seen == [RuntimeError, None]
+
+
+@pytest.mark.parametrize(("version", "status"), [("1.1", 400), ("1.0", 426)])
+def test_accepting_what_is_no_handshake_is_a_refusal(version: str, status: int) -> None:
+    trial = Trial(AcceptWebSocket(10))
+    trial.connect(f"GET /it HTTP/{version}\r\nhost: localhost\r\n\r\n".encode())
+    assert trial.seen == [status]
