@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 LOST = PeerClosed(1006)
+_EVENT_BYTES = 16 * 1024  # so much of a streamed body is as much work as one event
 
 
 def _misplaced(op: object) -> Thrown:
@@ -84,15 +85,25 @@ def _send_body(connection: Connection, conversation: Conversation, op: SendBody)
     if not conversation.started or conversation.socket is not None:
         return _misplaced(op)
     if op.data:
+        connection.budget -= 1 + len(op.data) // _EVENT_BYTES
         connection.write(conversation, op.data)
     return _room(connection, conversation, op)
 
 
 def _room(connection: Connection, conversation: Conversation, op: object) -> Any:
-    """Resume when neither the peer's window nor the socket holds anything back."""
-    if conversation.gone or (not conversation.pending and connection.backlog <= connection.limits.high_water):
+    """Resume when neither the peer's window nor the socket holds anything back, and the turn is not over.
+
+    A socket that takes everything would otherwise keep its routine running for
+    as long as the kernel has buffers.
+    """
+    if conversation.gone:
         return None
-    return PARKED
+    if conversation.pending or connection.backlog > connection.limits.high_water:
+        return PARKED
+    if connection.budget <= 0:
+        connection.unfinished = True
+        return PARKED
+    return None
 
 
 def _accept(connection: Connection, conversation: Conversation, op: AcceptWebSocket) -> Any:
