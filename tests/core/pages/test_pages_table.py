@@ -1,0 +1,48 @@
+"""The route table: complete, unambiguous, and with the groups that rules are written for."""
+
+from __future__ import annotations
+
+import inspect
+
+from fanlight import App, Listener
+from fanlight.auth.groups import CONFIGURED_GROUPS
+from fanlight.http.router import Router
+from fanlight.listeners import ALL_GROUPS
+from fanlight.pages.table import ROUTES
+from fanlight.server import Server
+from tests.sim import START, Seeded
+
+
+def test_every_route_has_a_place_of_its_own() -> None:
+    router = Router(ROUTES)  # raises for two routes at one place and method, or for two groups
+    assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
+    assert {place.path for place in router.places()} == {route.path for route in ROUTES}
+
+
+def test_groups_are_known() -> None:
+    assert {route.group for route in ROUTES} <= set(CONFIGURED_GROUPS)
+
+
+def test_handlers_are_coroutine_functions_with_a_contract() -> None:
+    for route in ROUTES:
+        assert inspect.iscoroutinefunction(route.handler), route.path
+        assert inspect.getdoc(route.handler), route.path
+
+
+def test_dumps_are_privileged_and_probes_are_not() -> None:
+    privileged = {route.path for route in ROUTES if route.privileged}
+    assert {"/api/catalog/dump", "/api/coordinator/dump"} <= privileged
+    assert not {"/", "/api/livez", "/api/readyz", "/metrics"} & privileged
+
+
+def test_what_changes_something_is_no_get() -> None:
+    assert {route.method for route in ROUTES} <= {"GET", "POST", "PUT", "DELETE"}
+    assert {route.method for route in ROUTES if route.path == "/api/sql"} == {"POST"}
+
+
+def test_a_listener_serves_the_routes_of_its_groups() -> None:
+    for group in CONFIGURED_GROUPS:
+        listener = Listener("main", "127.0.0.1:6876", groups={group: ALL_GROUPS[group]})
+        server = Server(App(listeners=(listener,)), now=START, entropy=Seeded())
+        served = {place.path for place in server.listeners["main"].router.places()}
+        assert served == {route.path for route in ROUTES if route.group == group}
