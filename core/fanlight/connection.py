@@ -216,6 +216,11 @@ class Connection(Upgraded):
             except Unwelcome:
                 self.hang_up(abort=True)
                 return
+            if ingress.peer is not None:
+                peer, ingress.peer = ingress.peer, None
+                if not self.server.renamed(self, peer):
+                    self.hang_up(abort=True)
+                    return
             if ingress.wire is not None and ingress.wire is not self.wire:
                 self._speak(ingress)
             if plain is None:
@@ -226,13 +231,13 @@ class Connection(Upgraded):
         elif self._conversations:
             self._mark = self.now.mono  # progress of a body
         self.wire.receive(data)
+        if data and self._eof:
+            self.wire.receive(b"")  # the end came while the ingress still kept these bytes
 
     def _speak(self, ingress: Ingress) -> None:
         assert ingress.wire is not None
         self.wire = ingress.wire
         self.secure = ingress.secure
-        if ingress.peer is not None and not self.server.renamed(self, ingress.peer):
-            self.hang_up(abort=True)
         self.speak(self.wire.protocol)
         if ingress.plain:
             self._ingress = None
