@@ -133,6 +133,14 @@ class Hosting(ABC):
         self.clients: dict[Connection, Client] = {}
         self.armed = inf
 
+    def welcome(self, listener: str, peer: str) -> Connection | None:
+        """The connection for a peer that has connected; None: close the socket at once."""
+        try:
+            return self.server.accept(listener, peer, self.now())
+        except Exception as error:  # noqa: BLE001  never into the host
+            self.performer.note(Failure("accepting a connection", error))
+            return None
+
     def settle(self, connection: Connection) -> None:
         """After a client was drained: arm the one timer, forget a finished connection."""
         if connection.state == "closed" and connection.finished:

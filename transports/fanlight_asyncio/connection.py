@@ -26,9 +26,7 @@ class Accepting(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         stream = cast(asyncio.Transport, transport)  # uvloop's is of no such class
-        connection = self._host.server.accept(
-            self._listener, peer_of(stream.get_extra_info("peername")), self._host.now()
-        )
+        connection = self._host.welcome(self._listener, peer_of(stream.get_extra_info("peername")))
         if connection is None:
             stream.abort()
             return

@@ -25,11 +25,11 @@ READ = 65_536
 class SocketClient(Client):
     """The socket's side of a connection."""
 
-    __slots__ = ("_sock", "_start", "_unwritten", "_wake")
+    __slots__ = ("_host", "_sock", "_unwritten", "_wake")
 
     def __init__(self, host: Host, connection: Connection, sock: socket.socket) -> None:
         super().__init__(host, connection)
-        self._start = host.start
+        self._host = host
         self._sock: socket.socket | None = sock
         self._unwritten: deque[memoryview] = deque()
         self._wake: trio.Event | None = None
@@ -75,15 +75,17 @@ class SocketClient(Client):
         if taken < len(data) and self._sock is not None:
             self._unwritten.append(memoryview(data)[taken:])
             if len(self._unwritten) == 1:
-                self._start(self._write_on)
+                self._host.start(self, self._write_on)
 
     @enable_ki_protection
     async def _write_on(self) -> None:
         """Write what the socket did not take at once, as it takes it."""
-        while self._unwritten and self._sock is not None:
+        while self._unwritten and (sock := self._sock) is not None:
             try:
-                await wait_writable(self._sock)
-                taken = self._sock.send(self._unwritten[0])
+                await wait_writable(sock)
+                if self._sock is None:
+                    return  # closed by the reader before this task had its turn
+                taken = sock.send(self._unwritten[0])
             except (BlockingIOError, InterruptedError):
                 continue
             except (OSError, trio.ClosedResourceError):

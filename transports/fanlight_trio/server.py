@@ -79,7 +79,7 @@ class Host(Hosting):
             self._take(bound.listener, socket.socket(fileno=accepted.detach()), address)
 
     def _take(self, listener: str, sock: socket.socket, address: object) -> None:
-        connection = self.server.accept(listener, peer_of(address), self.now())
+        connection = self.welcome(listener, peer_of(address))
         if connection is None:
             sock.close()
             return
@@ -89,18 +89,24 @@ class Host(Hosting):
         except OSError:
             pass  # gone already: the first read will tell
         client = self.clients[connection] = SocketClient(self, connection, sock)
-        self.start(client.run)
+        self.start(client, client.run)
 
     async def keep(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hold the tasks of the clients and of time, which a cancellation of `serve` must not reach."""
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as self.nursery:
-                self.start(self._keep_time)
+                self.nursery.start_soon(self._keep_time)
                 task_status.started()
 
-    def start(self, run: Callable[[], Awaitable[None]]) -> None:
-        """Start a task of a client."""
-        self.nursery.start_soon(run)
+    def start(self, client: SocketClient, run: Callable[[], Awaitable[None]]) -> None:
+        """Start a task of a client; a bug in it ends this client, never the nursery."""
+        self.nursery.start_soon(self._guard, client, run)
+
+    async def _guard(self, client: SocketClient, run: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await run()
+        except Exception as error:  # noqa: BLE001  never into the host
+            self.broken(client, error)
 
     @trio.lowlevel.enable_ki_protection
     async def _keep_time(self) -> None:
