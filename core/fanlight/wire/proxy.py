@@ -48,4 +48,6 @@ def read_proxy_header(data: bytes) -> ProxyHeader | None:
         return ProxyHeader(None, 16 + length)
     if length < 2 * size + 4:
         raise BadProxyHeader
-    return ProxyHeader(str(ip_address(data[16 : 16 + size])), 16 + length)
+    address = ip_address(data[16 : 16 + size])
+    mapped = address.ipv4_mapped if address.version == 6 else None  # or all of IPv4 would be one network
+    return ProxyHeader(str(mapped or address), 16 + length)
