@@ -165,6 +165,7 @@ class Connection(Upgraded):
         return None
 
     def _send(self, data: bytes) -> Send:
+        """Hand `data` out and count it until the socket has taken it."""
         if not self._unsent:
             self._write_mark = self.now.mono
         self._unsent += len(data)
@@ -203,12 +204,14 @@ class Connection(Upgraded):
     # ---- reading -------------------------------------------------------------
 
     def _begin(self, now: Now) -> None:
+        """A new turn of the host's loop: the time, and how much may be done in it."""
         self.now = now
         # Shared by all that are busy: many greedy peers hold the loop no longer than one.
         self.budget = max(_LEAST_BUDGET, self.limits.events_per_turn // (1 + self.server.busy))
         self.unfinished = False
 
     def _receive(self, data: bytes) -> None:
+        """Bytes for the wire, through the ingress while there is one."""
         ingress = self._ingress
         if ingress is not None:
             try:
@@ -235,6 +238,7 @@ class Connection(Upgraded):
             self.wire.receive(b"")  # the end came while the ingress still kept these bytes
 
     def _speak(self, ingress: Ingress) -> None:
+        """The version is known: from here on bytes go to its machine."""
         assert ingress.wire is not None
         self.wire = ingress.wire
         self.secure = ingress.secure
@@ -279,11 +283,13 @@ class Connection(Upgraded):
         self._closes = "abort" if abort else "staged"
 
     def _linger(self, data: bytes) -> None:
+        """Throw away what the peer still sends, within the bound for unread bodies."""
         self._drained += len(data)
         if not data or self._drained > self.limits.unread_body_bytes:
             self._closes = "abort"
 
     def _shut(self) -> None:
+        """The end: nothing is written any more, routines may still clean up."""
         self.state = "closed"
         self.unfinished = False
         self._out.clear()
@@ -363,6 +369,7 @@ class Connection(Upgraded):
             self._expire_phase()
 
     def _expire_phase(self) -> None:
+        """The current phase took too long: 408 where a request had begun, else a quiet end."""
         if self.state == "lingering":
             self._closes = "abort"
         elif self.wire is self.listener.no_wire or self._drained >= 0:

@@ -145,6 +145,10 @@ class Exchanges(Host):
     # ---- wire events ---------------------------------------------------------
 
     def _started(self, event: events.Started) -> None:
+        """A request head was read: decide what can be decided, and start its handler.
+
+        Most requests are answered before this returns.
+        """
         self.requests += 1
         request = Request(
             event.head,
@@ -183,6 +187,7 @@ class Exchanges(Host):
             self._step(conversation, None)
 
     def _arrived(self, event: events.Arrived) -> None:
+        """There may be more of a body: for its reader, for a WebSocket, or for nobody."""
         conversation = self._conversations.get(event.stream)
         if conversation is None:
             if self._drained >= 0:
@@ -193,6 +198,7 @@ class Exchanges(Host):
             self._retry(conversation)
 
     def _reset(self, event: events.Reset) -> None:
+        """The client gave the exchange up; on HTTP/1.1 the connection with it."""
         conversation = self._conversations.get(event.stream)
         if conversation is not None:
             self._abandon(conversation)
@@ -217,12 +223,14 @@ class Exchanges(Host):
             self.hang_up()
 
     def _writable(self, event: events.Writable) -> None:
+        """A window opened: whatever was held back may go on (RFC 9113 6.9)."""
         for conversation in tuple(self._conversations.values()):
             self._flush(conversation)
             if conversation.asks:
                 self._retry(conversation)
 
     def _finished(self, event: events.Finished) -> None:
+        """Nothing more will come from the peer: end what is in hand, then the connection."""
         for conversation in tuple(self._conversations.values()):
             self._abandon(conversation)
         self.hang_up(abort=event.abort)
@@ -259,11 +267,13 @@ class Exchanges(Host):
             self._returned(conversation, result)
 
     def _retry(self, conversation: Conversation) -> None:
+        """Something has moved: perhaps an open ask can be answered now."""
         answer = conversation.retry(self)
         if answer is not PARKED:
             self._step(conversation, answer)
 
     def _returned(self, conversation: Conversation, result: Any) -> None:
+        """A routine ended: with a response, after a stream or a WebSocket, or after its client had left."""
         conversation.routine = None
         if conversation.gone:
             self._forget(conversation)
@@ -364,6 +374,7 @@ class Exchanges(Host):
             self._step(conversation, None)
 
     def _head_written(self, conversation: Conversation, status: int) -> None:
+        """From here on no second head may follow; the request is counted and timed."""
         conversation.started = True
         conversation.status = status
         conversation.head_at = self.now.mono
@@ -396,6 +407,7 @@ class Exchanges(Host):
             self._complete(conversation)
 
     def _end(self, conversation: Conversation) -> None:
+        """The producer is done: what is held back goes out, then the end of the body."""
         conversation.ending = True
         self._flush(conversation)
 
@@ -409,6 +421,7 @@ class Exchanges(Host):
             self._recycle(conversation.stream)
 
     def _recycle(self, stream: int) -> None:
+        """The exchange is over for the wire too: the next request, or the end of the connection."""
         self._drained = -1
         self._mark = self.now.mono
         if not self.wire.recycle(stream):

@@ -33,6 +33,7 @@ def _misplaced(op: object) -> Thrown:
 
 
 def _sleep(connection: Connection, conversation: Conversation, op: Sleep) -> Any:
+    """Note when to wake; a cleanup does not sleep."""
     if conversation.gone and op.seconds:
         return None
     conversation.wake_at = min(conversation.wake_at, connection.now.mono + op.seconds)  # the shortest of a race
@@ -41,6 +42,7 @@ def _sleep(connection: Connection, conversation: Conversation, op: Sleep) -> Any
 
 
 def _wake(connection: Connection, conversation: Conversation, op: Sleep) -> Any:
+    """Answer a sleep whose time has come."""
     # Only a timeout wakes, so that a sleep of nothing really gives the host's loop a turn.
     if not connection.ticking or connection.now.mono < conversation.wake_at:
         return PARKED
@@ -80,6 +82,7 @@ def _read_body(connection: Connection, conversation: Conversation, op: ReadBody)
 
 
 def _send_body(connection: Connection, conversation: Conversation, op: SendBody) -> Any:
+    """Write a piece of a streamed body, and go on when there is room for the next."""
     if conversation.gone:
         return None
     if not conversation.started or conversation.socket is not None:
@@ -107,6 +110,7 @@ def _room(connection: Connection, conversation: Conversation, op: object) -> Any
 
 
 def _accept(connection: Connection, conversation: Conversation, op: AcceptWebSocket) -> Any:
+    """Check the handshake and answer it; a refusal is raised where the routine accepts."""
     if conversation.gone:
         return Thrown(ClientGone())
     if conversation.started:
@@ -119,6 +123,7 @@ def _accept(connection: Connection, conversation: Conversation, op: AcceptWebSoc
 
 
 def _open_next(connection: Connection, conversation: Conversation, op: NextMessage) -> Any:
+    """Set the bound for the messages to come, then take the next one."""
     if conversation.socket is None:
         return LOST if conversation.gone else _misplaced(op)
     if op.limit is not None:
@@ -127,12 +132,14 @@ def _open_next(connection: Connection, conversation: Conversation, op: NextMessa
 
 
 def _next(connection: Connection, conversation: Conversation, op: NextMessage) -> Any:
+    """The oldest item of the inbox, if there is one."""
     if conversation.inbox:
         return connection.take_item(conversation)
     return LOST if conversation.gone else PARKED
 
 
 def _send_message(connection: Connection, conversation: Conversation, op: SendMessage) -> Any:
+    """Write one message; after a Close it is dropped (RFC 6455 5.5.1)."""
     if conversation.gone:
         return None
     if conversation.socket is None:
@@ -143,6 +150,7 @@ def _send_message(connection: Connection, conversation: Conversation, op: SendMe
 
 
 def _close_websocket(connection: Connection, conversation: Conversation, op: CloseWebSocket) -> Any:
+    """Send Close; the stream ends when the routine does."""
     if conversation.gone:
         return None
     if conversation.socket is None:
