@@ -1,0 +1,72 @@
+"""The list of engines: every effect that a page can ask for has one engine that does it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import fanlight.pages.table
+from fanlight import App, Effect
+from fanlight.relations import Column, Relation
+from fanlight.server import Server
+from fanlight_engines.engines import engines_for
+from fanlight_engines.performer import Engine
+from tests.sim import START, Seeded
+
+
+def engines(app: App | None = None) -> list[Engine]:
+    return engines_for(Server(app or App(), now=START, entropy=Seeded()))
+
+
+def effects(of: type[Effect[object]] = Effect) -> Iterator[type[Effect[object]]]:
+    """Every kind of effect that the product defines."""
+    for kind in of.__subclasses__():
+        if kind.__module__.startswith("fanlight."):
+            yield kind
+        yield from effects(kind)
+
+
+def test_every_effect_has_an_engine() -> None:
+    assert fanlight.pages.table.ROUTES  # which loads every page
+    done = {kind for engine in engines() for kind in engine.handlers}
+    assert {kind.__name__ for kind in effects()} - {kind.__name__ for kind in done} == set()
+
+
+def test_no_effect_has_two() -> None:
+    kinds = [kind for engine in engines() for kind in engine.handlers]
+    assert len(kinds) == len(set(kinds))
+
+
+def test_only_what_is_done_can_be_interrupted() -> None:
+    for engine in engines():
+        assert set(engine.interrupts) <= set(engine.handlers)
+        assert getattr(engine, "own_effects", frozenset()) <= set(engine.handlers)
+
+
+def test_engines_that_were_never_asked_close() -> None:
+    for engine in engines():
+        engine.close()
+
+
+def test_a_program_may_publish_a_name_that_the_process_has() -> None:
+    app = App()
+    own = Relation("tasks", (Column("id", "bigint"),), lambda: [(1,)])
+    app.relations["tasks"] = own
+    assert app.relations["tasks"] is own
+    for engine in engines(app):
+        engine.close()
+
+
+def test_the_heavy_libraries_are_not_loaded() -> None:
+    program = (
+        "import sys\n"
+        "from fanlight import App\n"
+        "from fanlight.server import Server\n"
+        "from fanlight_engines.engines import engines_for\n"
+        "from fanlight_engines.performer import SystemEntropy, now\n"
+        "engines_for(Server(App(), now=now(), entropy=SystemEntropy()))\n"
+        "print(*(name for name in ('duckdb', 'nanoarrow', 'asyncio', 'trio', 'h2') if name in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
