@@ -88,8 +88,10 @@ class Connection(Upgraded):
 
     def sent(self, count: int, now: Now) -> None:
         """The socket has taken `count` bytes of what was handed out."""
+        if self.state == "closed":
+            return
         self.now = now  # the same turn of the host's loop as the input before: no new budget
-        self._unsent -= count
+        self._unsent = max(0, self._unsent - count)  # less is counted where it was given up
         self._write_mark = now.mono
         if self._conversations or self.unfinished or self._closes or self.wire.held:
             self._pump()
@@ -156,7 +158,7 @@ class Connection(Upgraded):
             data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
             self._out.clear()
             return self._send(data if self._ingress is None else self._ingress.encrypt(data))
-        if self._ingress is not None and self._ingress.unwritten:
+        if self._ingress is not None and self._ingress.unwritten and self.state != "closed":
             return self._send(self._ingress.encrypt(b""))
         if self._outputs:
             return self._outputs.popleft()
@@ -213,11 +215,12 @@ class Connection(Upgraded):
     def _receive(self, data: bytes) -> None:
         """Bytes for the wire, through the ingress while there is one."""
         ingress = self._ingress
+        ended = not data
         if ingress is not None:
             try:
                 plain = ingress.receive(data)
             except Unwelcome:
-                self.hang_up(abort=True)
+                self._cut_off()
                 return
             if ingress.peer is not None:
                 peer, ingress.peer = ingress.peer, None
@@ -228,14 +231,14 @@ class Connection(Upgraded):
                 self._speak(ingress)
             if plain is None:
                 return
-            data = plain
+            data, ended = plain, ended or ingress.ended
         if not self.wire.held and not self._conversations:
             self._mark = self.now.mono
         elif self._conversations:
             self._mark = self.now.mono  # progress of a body
         self.wire.receive(data)
-        if data and self._eof:
-            self.wire.receive(b"")  # the end came while the ingress still kept these bytes
+        if data and ended:
+            self.wire.receive(b"")  # the end came with these bytes, or while the ingress still kept them
 
     def _speak(self, ingress: Ingress) -> None:
         """The version is known: from here on bytes go to its machine."""
@@ -282,6 +285,15 @@ class Connection(Upgraded):
         self.state = "closing"
         self._closes = "abort" if abort else "staged"
 
+    def _cut_off(self) -> None:
+        """End at once: nobody can be answered any more, and no routine may write on."""
+        self.hang_up(abort=True)
+        self._closes = "abort"
+        for conversation in tuple(self._conversations.values()):
+            self._abandon(conversation)
+        self._collect()
+        self._out.clear()
+
     def _linger(self, data: bytes) -> None:
         """Throw away what the peer still sends, within the bound for unread bodies."""
         self._drained += len(data)
@@ -310,21 +322,21 @@ class Connection(Upgraded):
             deadline = min(self._phase_deadline(), self._grace_at if self.state != "closed" else inf)
             if self._out and not self._unsent:
                 self._write_mark = self.now.mono  # it is handed out next
-            if self._unsent or self._out or (self._conversations and self._held_back()):
+            if self._unsent or self._out:
                 deadline = min(deadline, self._write_mark + self.limits.write_progress)
+            for conversation in self._conversations.values():
+                deadline = min(deadline, conversation.cleanup_at, self._stalls_at(conversation))
             for conversation in self.sleepers:
                 deadline = min(deadline, conversation.wake_at)
-            if self.state == "closed":
-                for conversation in self._conversations.values():
-                    deadline = min(deadline, conversation.cleanup_at)
         self.deadline = deadline
         if deadline < self.armed:
             self.server.arm(self)
         elif self.state == "closed" and not self._conversations:
             self.server.forget(self)
 
-    def _held_back(self) -> bool:
-        return any(conversation.pending for conversation in self._conversations.values())
+    def _stalls_at(self, conversation: Conversation) -> float:
+        """When a window has held the stream back for too long, whatever else goes on."""
+        return conversation.moved_at + self.limits.write_progress if conversation.pending else inf
 
     def _phase_deadline(self) -> float:
         """When the current phase has taken too long."""
@@ -355,22 +367,18 @@ class Connection(Upgraded):
         for conversation in tuple(self._conversations.values()):
             if mono >= conversation.cleanup_at:
                 self._give_up(conversation)
-        stalled = self._unsent or self._held_back()
-        if self.state != "closed" and (
-            mono >= self._grace_at or (stalled and mono >= self._write_mark + self.limits.write_progress)
-        ):
+        stalled = self._unsent and mono >= self._write_mark + self.limits.write_progress
+        stalled = stalled or any(mono >= self._stalls_at(conversation) for conversation in self._conversations.values())
+        if self.state != "closed" and (mono >= self._grace_at or stalled):
             self._unsent = 0
-            self._closes = "abort"
-            self.state = "closing" if self.state == "open" else self.state
-            for conversation in tuple(self._conversations.values()):
-                self._abandon(conversation)  # or it would write on, and be waited for again
-            self._out.clear()
+            self._cut_off()
         elif mono >= self._phase_deadline():
             self._expire_phase()
 
     def _expire_phase(self) -> None:
         """The current phase took too long: 408 where a request had begun, else a quiet end."""
         if self.state == "lingering":
+            self._unsent = 0  # the farewell, if the peer takes nothing
             self._closes = "abort"
         elif self.wire is self.listener.no_wire or self._drained >= 0:
             self.hang_up(abort=True)
@@ -392,6 +400,6 @@ class Connection(Upgraded):
         try:
             if routine is not None:
                 routine.close()
-        except RuntimeError as error:
+        except Exception as error:  # noqa: BLE001  it would not end, or its end was a bug
             self._note_failure(conversation, error)
         self._forget(conversation)

@@ -116,6 +116,10 @@ class Exchanges(Host):
         """The exchanges in hand, for those who look on."""
         return list(self._conversations.values())
 
+    def progressed(self) -> None:
+        """A body is waited for from now on."""
+        self._mark = self.now.mono
+
     @abstractmethod
     def hang_up(self, *, abort: bool = False) -> None:
         """End the connection once all is written: in stages, or at once."""
@@ -213,8 +217,10 @@ class Exchanges(Host):
         body = event.response.body
         assert isinstance(body, bytes)
         rest = self.wire.respond(event.stream, event.response.status, fields, body, self.server.date(self))
-        if rest:
+        if rest and self.wire.writable(event.stream) >= len(rest):
             self.wire.send(event.stream, rest, True)
+        elif rest:
+            self.wire.reset(event.stream)  # no window for a few words: the status has to do
         record = AccessRecord(
             self.now.wall, 0.0, self.listener.name, self.peer, "", "unknown", event.response.status, "", "", 0
         )
@@ -346,7 +352,7 @@ class Exchanges(Host):
     def _answer(self, conversation: Conversation, response: Response) -> None:
         """Write a response: whole, or its head and then what its producer sends."""
         fields = conversation.exchange.fields(response)
-        body = response.body
+        body = response.body if response.status not in (204, 304) else b""
         date = self.server.date(self)
         try:
             if isinstance(body, bytes):
@@ -361,7 +367,8 @@ class Exchanges(Host):
             return
         self._head_written(conversation, response.status)
         if isinstance(body, bytes):
-            conversation.pending = rest
+            conversation.pending = memoryview(rest)  # a slice of a view copies nothing
+            conversation.moved_at = self.now.mono
             conversation.unended = bool(rest)
             conversation.ending = True
             self._flush(conversation)
@@ -385,7 +392,11 @@ class Exchanges(Host):
     def write(self, conversation: Conversation, data: bytes) -> None:
         """Append to a streamed body or an upgraded stream, as far as the window allows."""
         conversation.sent += len(data)
-        conversation.pending = conversation.pending + data if conversation.pending else data
+        if conversation.pending:
+            data = bytes(conversation.pending) + data
+        else:
+            conversation.moved_at = self.now.mono
+        conversation.pending = data
         self._flush(conversation)
         self._collect()
 
@@ -397,8 +408,9 @@ class Exchanges(Host):
                 return
             piece = conversation.pending if room >= len(conversation.pending) else conversation.pending[:room]
             conversation.pending = conversation.pending[len(piece) :]
+            conversation.moved_at = self.now.mono
             last = conversation.ending and not conversation.pending
-            self.wire.send(conversation.stream, piece, last)
+            self.wire.send(conversation.stream, bytes(piece), last)
             if last:
                 conversation.unended = False
         if conversation.ending:

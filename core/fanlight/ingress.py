@@ -68,6 +68,11 @@ class Ingress:
         self._buffer = b""
 
     @property
+    def ended(self) -> bool:
+        """Whether TLS was closed by the peer: nothing follows, though the socket may be open."""
+        return self._channel is not None and self._channel.ended
+
+    @property
     def handshaking(self) -> bool:
         """Whether TLS is still being set up."""
         return self._channel is not None and not self._channel.handshaken

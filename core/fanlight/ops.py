@@ -53,6 +53,11 @@ def _wake(connection: Connection, conversation: Conversation, op: Sleep) -> Any:
     return None
 
 
+def _open_body(connection: Connection, conversation: Conversation, op: ReadBody) -> Any:
+    connection.progressed()
+    return _read_body(connection, conversation, op)
+
+
 def _read_body(connection: Connection, conversation: Conversation, op: ReadBody) -> Any:
     """Collect what has arrived, a bounded piece for each event; None as soon as it is known to be too much."""
     if conversation.gone:
@@ -135,7 +140,8 @@ def _next(connection: Connection, conversation: Conversation, op: NextMessage) -
     """The oldest item of the inbox, if there is one."""
     if conversation.inbox:
         return connection.take_item(conversation)
-    return LOST if conversation.gone else PARKED
+    over = conversation.gone or (conversation.socket is not None and conversation.socket.closing)
+    return LOST if over else PARKED  # after a Close nothing is waited for: the peer may never answer it
 
 
 def _send_message(connection: Connection, conversation: Conversation, op: SendMessage) -> Any:
@@ -162,7 +168,7 @@ def _close_websocket(connection: Connection, conversation: Conversation, op: Clo
 
 OPENS: Mapping[type, Attempt] = {
     Sleep: _sleep,
-    ReadBody: _read_body,
+    ReadBody: _open_body,
     SendBody: _send_body,
     AcceptWebSocket: _accept,
     NextMessage: _open_next,

@@ -55,7 +55,7 @@ class Conversation:
 
     `asks` are the open ones, in the order of the race if `racing`;
     `performing` the effects under way by number.  `pending` is output that a
-    window holds back, `unended` says that the wire must be told the end of the
+    window holds back, which last moved at `moved_at`; `unended` says that the wire must be told the end of the
     body.  `started`: a response head was written; `ending`: the response is
     complete but for `pending`; `gone`: the client has left.
     """
@@ -73,7 +73,8 @@ class Conversation:
     status = 0
     sent = 0
     head_at = 0.0
-    pending = b""
+    pending: bytes | memoryview = b""
+    moved_at = 0.0
     unended = False
     body: bytearray | None = None
     body_size = 0

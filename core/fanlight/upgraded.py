@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .exchanges import Exchanges
 from .http.response import Response
 from .ops import LOST
+from .wire.body import BrokenBody
 
 if TYPE_CHECKING:
     from .http.response import Fields
@@ -42,7 +43,10 @@ class Upgraded(Exchanges):
         while conversation.routine is not None and not socket.over and self._may_read(conversation):
             data, ended, again = b"", False, socket.unread
             if not again:  # more only when all that came before is read: what waits, waits where it is counted
-                data, ended = self.wire.take_body(conversation.stream)
+                try:
+                    data, ended = self.wire.take_body(conversation.stream)
+                except BrokenBody:  # the stream has been given up, and its reset is on the way
+                    return
             if data:
                 socket.receive(data)
             item, count = socket.next_item(self.budget)

@@ -284,6 +284,7 @@ class H1Wire:
         """Answer 101; from here on bytes pass untouched (RFC 9110 section 7.8)."""
         self._told = True
         self._raw = True
+        self._body = None  # whatever was announced: from here on everything is the upgraded stream's
         self._fresh = bool(self._buffer) or self.eof
         self._out.append(prefix(101, fields) + date + b"\r\n")
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from ..http.request import Head
 from ..http.response import Response, phrase
 from ..limits import Limits
-from .head import BAD_REQUEST, MEMO_ENTRIES, NO_HOST, PLAIN_CONNECT, Malformed
+from .head import BAD_REQUEST, MEMO_BYTES, MEMO_ENTRIES, NO_HOST, PLAIN_CONNECT, Malformed
 from .target import VISIBLE, is_host, split_target
 
 RawFields = Sequence[tuple[bytes, bytes]]
@@ -49,7 +49,8 @@ class H2HeadReader:
             head = _read(key, self.limits)
             if ended and head.length:
                 raise StreamProtocolError  # a body is announced that does not come
-            if ended and not any(name in _SECRET for name, _ in key):
+            small = sum(len(name) + len(value) for name, value in key) <= MEMO_BYTES
+            if ended and small and not any(name in _SECRET for name, _ in key):
                 if len(self.memo) >= MEMO_ENTRIES:
                     self.memo.clear()
                 self.memo[key] = head

@@ -30,8 +30,8 @@ class ProxyHeader:
 def read_proxy_header(data: bytes) -> ProxyHeader | None:
     """The header at the start of `data`; None while it is incomplete.
 
-    LOCAL, and families other than TCP over IP, keep the socket's address; TLVs
-    are skipped.  Raises `BadProxyHeader`, also for more than 1,024 bytes.
+    LOCAL, and families other than TCP over IP, keep the socket's address; IPv4
+    inside IPv6 is IPv4; TLVs are skipped.  Raises `BadProxyHeader`, also for more than 1,024 bytes.
     """
     if not data.startswith(SIGNATURE[: len(data)]):
         raise BadProxyHeader
