@@ -112,10 +112,10 @@ class AsyncioHost:
 
     name = "asyncio"
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.shift = Shift()
         self._watched = _Watched()
-        self._loop = _ShiftedLoop(self.shift)
+        self._loop = loop or _ShiftedLoop(self.shift)
         self._thread = threading.Thread(target=self._run, name="asyncio host", daemon=True)
         self._thread.start()
 
@@ -246,5 +246,9 @@ class TrioHost:
 
 
 def host(over: str) -> Host:
-    """A host by the name of its loop."""
+    """A host by the name of its loop.  uvloop's timers know no shift."""
+    if over == "uvloop":
+        import uvloop
+
+        return AsyncioHost(uvloop.new_event_loop())
     return TrioHost() if over == "trio" else AsyncioHost()

@@ -179,7 +179,14 @@ class Server:
         return state.peers.get(network_of(peer), 0) < self.limits.connections_per_peer
 
     def handle_timeout(self, now: Now) -> list[Connection]:
-        """Tell the time; returns the connections that were due, each to be drained by `poll`.
+        """Tell the time; returns the connections that were due, each to be drained by `poll`."""
+        due = self.due(now)
+        for connection in due:
+            connection.handle_timeout(now)
+        return due
+
+    def due(self, now: Now) -> list[Connection]:
+        """The connections whose `handle_timeout` must be called, for a host that calls it one by one.
 
         A few at a time: when more are due, `deadline` has passed already, and
         the host's loop has its turn in between.
@@ -187,10 +194,7 @@ class Server:
         late = now.mono - self._deadlines.next
         if late >= 0:
             self.metrics.lagged(late)
-        due = self._deadlines.due(now.mono, CONNECTIONS_PER_TURN)
-        for connection in due:
-            connection.handle_timeout(now)
-        return due
+        return self._deadlines.due(now.mono, CONNECTIONS_PER_TURN)
 
     def shutdown(self, grace: float, now: Now) -> list[Connection]:
         """Accept nobody any more and end every connection within `grace` seconds.

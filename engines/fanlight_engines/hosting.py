@@ -55,6 +55,11 @@ class Client(ABC):
             self.hosting.broken(self, error)
         self.drain()
 
+    def took(self, count: int) -> None:
+        """The socket has, some time after `write`, taken `count` bytes that had to wait."""
+        credit, self.credit = self.credit + count, 0
+        self.feed(self.connection.sent, credit)
+
     def drain(self) -> None:
         """Do everything that the connection says, give credit back, re-arm the server's deadline."""
         if self._draining:
@@ -144,10 +149,13 @@ class Hosting(ABC):
     def settle(self, connection: Connection) -> None:
         """After a client was drained: arm the one timer, forget a finished connection."""
         if connection.state == "closed" and connection.finished:
-            self.clients.pop(connection, None)
-            if self.server.stopping and self.server.drained:
-                self.emptied()
+            self._gone(connection)
         self.rearm()
+
+    def _gone(self, connection: Connection) -> None:
+        self.clients.pop(connection, None)
+        if self.server.stopping and self.server.drained:
+            self.emptied()
 
     def rearm(self) -> None:
         """Make sure that `tick` is called no later than at the server's deadline."""
@@ -159,12 +167,17 @@ class Hosting(ABC):
     def tick(self) -> None:
         """The armed moment has come."""
         self.armed = inf
-        self._drain(self.server.handle_timeout(self.now()))
+        for connection in self.server.due(self.now()):
+            client = self.clients.get(connection)
+            if client is not None:
+                client.feed(connection.handle_timeout)
         self.rearm()
 
     def stop(self) -> bool:
         """Begin to end every connection in order, within its grace; True when none is left."""
-        self._drain(self.server.shutdown(self.server.limits.grace, self.now()))
+        self.server.stopping = True
+        for client in list(self.clients.values()):
+            client.feed(client.connection.shutdown, self.server.limits.grace)
         return self.server.drained
 
     def release(self, released: Call) -> None:
@@ -182,18 +195,25 @@ class Hosting(ABC):
         except RuntimeError:
             close()
 
-    def _drain(self, connections: list[Connection]) -> None:
-        for connection in connections:
-            client = self.clients.get(connection)
-            if client is not None:
-                client.drain()
+    def drop(self) -> None:
+        """End every connection that is left at once; its routines are told, and not awaited."""
+        for client in list(self.clients.values()):
+            client.abort()
+            client.feed(client.connection.lost)
 
     def broken(self, client: Client, error: Exception) -> None:
-        """A bug in the core: never the host's problem.  The client is dropped, the log is told."""
+        """A bug in the core: never the host's problem.  The client is dropped, the log is told.
+
+        The routines still hear that their client is gone, if the connection can tell them.
+        """
         self.performer.note(Failure("a connection", error))
-        self.clients.pop(client.connection, None)
-        self.server.forget(client.connection)
         client.abort()
+        try:
+            client.connection.lost(self.now())
+        except Exception as worse:  # noqa: BLE001  forget it, then
+            self.performer.note(Failure("a connection", worse))
+            self.server.forget(client.connection)
+            self._gone(client.connection)
 
     @abstractmethod
     def deliver(self, call: Call, *args: Any) -> None:

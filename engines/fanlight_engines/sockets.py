@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from fanlight.server import Server
 
 BACKLOG = 1024
+ACCEPTED_AT_ONCE = 16
+EXHAUSTED_PAUSE = 0.1
+"""Seconds to wait when the system has no room for another socket."""
 
 
 @frozen
@@ -107,11 +111,9 @@ def _bind_unix(path: str) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        mask = os.umask(0o177)
-        try:
-            sock.bind(path)
-        finally:
-            os.umask(mask)
+        sock.bind(path)
+        # Not by the umask, which belongs to all threads of the host.  Nobody can connect before `listen`.
+        os.chmod(path, 0o600)
         sock.listen(BACKLOG)
     except BaseException:
         sock.close()
@@ -126,10 +128,27 @@ def _remove_stale(path: str) -> None:
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a server that is alive and full would make us wait
         try:
             probe.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
+        except BlockingIOError:
+            pass  # in use, as binding will say
+
+
+def waiting(listening: socket.socket) -> Iterator[tuple[socket.socket, object]]:
+    """The peers that wait to be accepted, a few at a time, each with its address.
+
+    Raises OSError when the system has no room for another one: pause, then go on.
+    """
+    for _ in range(ACCEPTED_AT_ONCE):
+        try:
+            sock, address = listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # nobody, or gone while it waited
+        sock.setblocking(False)
+        yield sock, address
 
 
 def prepare(sock: socket.socket) -> None:

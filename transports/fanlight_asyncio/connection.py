@@ -59,7 +59,7 @@ class Accepting(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self.client is not None:
             self.client.held = False
-            self.client.drain()
+            self.client.took(0)
 
 
 class SocketClient(Client):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fanlight_engines.hosting import Call, Clock, Hosting, Performing
 from fanlight_engines.performer import now, performer_for
-from fanlight_engines.sockets import Bound, open_sockets, remove
+from fanlight_engines.sockets import EXHAUSTED_PAUSE, Bound, close_socket, open_sockets, waiting
 
 from .connection import Accepting
 
@@ -29,7 +30,7 @@ async def serve(
     """
     host = Host(app, performing, clock)
     try:
-        await host.open(ready)
+        host.open(ready)
         await asyncio.get_running_loop().create_future()  # until cancelled
     finally:
         await host.close()
@@ -41,21 +42,39 @@ class Host(Hosting):
     def __init__(self, app: App, performing: Performing, clock: Clock) -> None:
         super().__init__(app, performing, clock)
         self._loop = asyncio.get_running_loop()
-        self._listening: list[tuple[Bound, asyncio.Server]] = []
+        self._listening: list[tuple[Bound, socket.socket]] = []
+        self._arriving: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
 
-    async def open(self, ready: Ready | None) -> None:
+    def open(self, ready: Ready | None) -> None:
         """Bind everything, accept, say so."""
-        opened = open_sockets(self.server)
-        for bound, sock in opened:
-            create = self._loop.create_server if bound.path is None else self._loop.create_unix_server
-            self._listening.append((bound, await create(self._accepting(bound.listener), sock=sock)))
+        self._listening = open_sockets(self.server)
+        for bound, sock in self._listening:
+            self._listen(bound.listener, sock)
         if ready is not None:
-            ready(tuple(bound for bound, _ in opened))
+            ready(tuple(bound for bound, _ in self._listening))
 
-    def _accepting(self, listener: str) -> Callable[[], Accepting]:
-        return lambda: Accepting(self, listener)
+    def _listen(self, listener: str, sock: socket.socket) -> None:
+        if not self.server.stopping:
+            self._loop.add_reader(sock, self._accept, listener, sock)
+
+    def _accept(self, listener: str, sock: socket.socket) -> None:
+        """Take those who wait.  Not by asyncio's server, which for want of descriptors complains 100 times a second."""
+        try:
+            for accepted, _ in waiting(sock):
+                task = self._loop.create_task(self._connect(listener, accepted))
+                self._arriving.add(task)
+                task.add_done_callback(self._arriving.discard)
+        except OSError:  # out of descriptors
+            self._loop.remove_reader(sock)
+            self._loop.call_later(EXHAUSTED_PAUSE, self._listen, listener, sock)
+
+    async def _connect(self, listener: str, sock: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: Accepting(self, listener), sock)
+        except OSError:
+            sock.close()  # gone already
 
     def deliver(self, call: Call, *args: Any) -> None:
         try:
@@ -73,13 +92,18 @@ class Host(Hosting):
 
     async def close(self) -> None:
         """Stop accepting, end every connection in order within its grace, end the workers."""
-        for bound, listening in self._listening:
-            listening.close()
-            remove(bound)
-        if not self.stop():
-            await self._empty.wait()
-        if self._timer is not None:
-            self._timer.cancel()
-        closed = asyncio.Event()
-        self.release(closed.set)
-        await closed.wait()
+        for bound, sock in self._listening:
+            self._loop.remove_reader(sock)
+            close_socket(bound, sock)
+        try:
+            if not self.stop():
+                await self._empty.wait()
+        finally:  # a second cancellation ends the grace
+            self.drop()
+            closed = asyncio.Event()
+            self.release(closed.set)
+            try:
+                await closed.wait()
+            finally:
+                if self._timer is not None:
+                    self._timer.cancel()

@@ -7,6 +7,7 @@ the same.  The thread never outlives the process and never raises into it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from .server import serve
 if TYPE_CHECKING:
     from fanlight.app import App
     from fanlight_engines.sockets import Bound
+
+log = logging.getLogger("fanlight")
 
 
 class Running:
@@ -41,15 +44,26 @@ class Running:
         return self
 
     def stop(self, timeout: float | None = 15.0) -> bool:
-        """End every connection in order, then the thread; True when it ended within `timeout` seconds."""
-        loop, task = self._loop, self._task
-        if loop is not None and task is not None and self._thread.is_alive():
+        """End every connection in order, then the thread; True when it ended within `timeout` seconds.
+
+        May be called more than once and from any thread; from the server's own
+        it only begins the end, and returns False.
+        """
+        if self._loop is not None and self._thread.is_alive():
             try:
-                loop.call_soon_threadsafe(task.cancel)
+                self._loop.call_soon_threadsafe(self._cancel)
             except RuntimeError:
                 pass  # it has just ended
+        if threading.current_thread() is self._thread:
+            return False
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    def _cancel(self) -> None:
+        """Once: a second cancellation would end the grace of those who are being served."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
 
     def __enter__(self) -> Running:
         return self
@@ -63,7 +77,9 @@ class Running:
                 runner.run(self._serve())
         except asyncio.CancelledError:
             pass
-        except BaseException as error:  # noqa: BLE001  raised again by `start`
+        except BaseException as error:  # raised again by `start`, or said where nobody waits any more
+            if self._ready.is_set():
+                log.error("the server in a thread has ended", exc_info=error)
             self._error = error
         finally:
             self._ready.set()

@@ -25,7 +25,7 @@ READ = 65_536
 class SocketClient(Client):
     """The socket's side of a connection."""
 
-    __slots__ = ("_host", "_sock", "_unwritten", "_wake")
+    __slots__ = ("_host", "_sock", "_unwritten", "_wake", "_writing")
 
     def __init__(self, host: Host, connection: Connection, sock: socket.socket) -> None:
         super().__init__(host, connection)
@@ -33,6 +33,7 @@ class SocketClient(Client):
         self._sock: socket.socket | None = sock
         self._unwritten: deque[memoryview] = deque()
         self._wake: trio.Event | None = None
+        self._writing = False
 
     @enable_ki_protection  # Ctrl-C is for the host
     async def run(self) -> None:
@@ -74,12 +75,19 @@ class SocketClient(Client):
         self.credit += taken
         if taken < len(data) and self._sock is not None:
             self._unwritten.append(memoryview(data)[taken:])
-            if len(self._unwritten) == 1:
+            if not self._writing:
+                self._writing = True
                 self._host.start(self, self._write_on)
 
     @enable_ki_protection
     async def _write_on(self) -> None:
-        """Write what the socket did not take at once, as it takes it."""
+        """Write what the socket did not take at once, as it takes it; there is one such task at most."""
+        try:
+            await self._write_all()
+        finally:
+            self._writing = False
+
+    async def _write_all(self) -> None:
         while self._unwritten and (sock := self._sock) is not None:
             try:
                 await wait_writable(sock)
@@ -94,8 +102,7 @@ class SocketClient(Client):
             rest = self._unwritten.popleft()[taken:]
             if rest:
                 self._unwritten.appendleft(rest)
-            self.credit += taken
-            self.drain()
+            self.took(taken)
 
     def _lose(self) -> None:
         """The socket failed under our hands."""

@@ -10,14 +10,12 @@ import trio
 
 from fanlight_engines.hosting import Call, Clock, Hosting, Performing
 from fanlight_engines.performer import now, performer_for
-from fanlight_engines.sockets import Bound, close_socket, open_sockets, peer_of, prepare
+from fanlight_engines.sockets import EXHAUSTED_PAUSE, Bound, close_socket, open_sockets, peer_of, prepare, waiting
 
 from .connection import SocketClient
 
 if TYPE_CHECKING:
     from fanlight.app import App
-
-_EXHAUSTED_PAUSE = 0.1
 
 
 async def serve(
@@ -37,7 +35,9 @@ async def serve(
     try:
         opened = open_sockets(host.server)
         async with trio.open_nursery() as around:
-            await around.start(host.keep)
+            around.start_soon(host.keep)
+            with trio.CancelScope(shield=True):  # also when `serve` is cancelled before it began
+                await host.kept.wait()
             try:
                 async with trio.open_nursery() as accepting:
                     for bound, sock in opened:
@@ -65,25 +65,24 @@ class Host(Hosting):
         self._token = trio.lowlevel.current_trio_token()
         self._alarm = trio.CancelScope()
         self._empty = trio.Event()
+        self.kept = trio.Event()
 
     @trio.lowlevel.enable_ki_protection  # Ctrl-C is for the host
     async def accept(self, bound: Bound, sock: socket.socket) -> None:
         """Take connections as they come."""
-        listening = trio.socket.from_stdlib_socket(sock)
         while True:
+            await trio.lowlevel.wait_readable(sock)
             try:
-                accepted, address = await listening.accept()
-            except OSError:  # out of descriptors, or the peer left in the queue
-                await trio.sleep(_EXHAUSTED_PAUSE)
-                continue
-            self._take(bound.listener, socket.socket(fileno=accepted.detach()), address)
+                for accepted, address in waiting(sock):
+                    self._take(bound.listener, accepted, address)
+            except OSError:  # out of descriptors
+                await trio.sleep(EXHAUSTED_PAUSE)
 
     def _take(self, listener: str, sock: socket.socket, address: object) -> None:
         connection = self.welcome(listener, peer_of(address))
         if connection is None:
             sock.close()
             return
-        sock.setblocking(False)
         try:
             prepare(sock)
         except OSError:
@@ -91,12 +90,12 @@ class Host(Hosting):
         client = self.clients[connection] = SocketClient(self, connection, sock)
         self.start(client, client.run)
 
-    async def keep(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def keep(self) -> None:
         """Hold the tasks of the clients and of time, which a cancellation of `serve` must not reach."""
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as self.nursery:
                 self.nursery.start_soon(self._keep_time)
-                task_status.started()
+                self.kept.set()
 
     def start(self, client: SocketClient, run: Callable[[], Awaitable[None]]) -> None:
         """Start a task of a client; a bug in it ends this client, never the nursery."""
@@ -107,6 +106,7 @@ class Host(Hosting):
             await run()
         except Exception as error:  # noqa: BLE001  never into the host
             self.broken(client, error)
+            client.drain()
 
     @trio.lowlevel.enable_ki_protection
     async def _keep_time(self) -> None:
