@@ -130,5 +130,5 @@ class Certificates:
         context.set_ciphers(_CIPHERS)
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
         context.set_alpn_protocols(["h2", "http/1.1"])
-        context.load_cert_chain(*self._paths)
+        context.load_cert_chain(*self._paths, password="")  # else OpenSSL asks at the terminal for one
         return context
