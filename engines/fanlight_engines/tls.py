@@ -75,9 +75,12 @@ class TlsChannel:
         return self._outgoing.pending > 0
 
     def send(self, data: bytes, /) -> bytes:
-        """All ciphertext that waits, and after it that of `data`."""
+        """All ciphertext that waits, and after it that of `data`; a broken channel has no more to say."""
         if data:
-            self._object.write(data)
+            try:
+                self._object.write(data)
+            except ssl.SSLError:
+                pass  # after a bad record OpenSSL refuses: nobody could read it
         return self._outgoing.read()
 
     def close(self) -> bytes:

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from fanlight import App, Listener, Request, Response, Settings
 from fanlight.wire.secure import ChannelBroken
 from fanlight_engines import tls
 from fanlight_engines.tls import Certificates, TlsChannel
 from tests.engines.certificates import Files, TlsClient
+from tests.sim import Sim
+from tests.stateful.world import Work
 
 
 @pytest.fixture
@@ -127,6 +130,43 @@ def test_a_record_that_was_changed(files: Files, channel: TlsChannel) -> None:
     record[-1] ^= 1
     with pytest.raises(ChannelBroken):
         channel.receive(bytes(record))
+
+
+def test_after_a_bad_record_only_the_alert_goes_out(files: Files, channel: TlsChannel) -> None:
+    client = TlsClient(files.client_context())
+    shake(channel, client)
+    with pytest.raises(ChannelBroken):
+        channel.receive(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+    assert channel.unwritten
+    alert = channel.send(b"an answer that came meanwhile")
+    assert channel.send(b"and another") == b""
+    with pytest.raises(ssl.SSLError):
+        client.receive(alert)
+
+
+def test_work_for_a_client_whose_records_are_bad_is_cancelled(files: Files) -> None:
+    settings = Settings(tls_certificate=files.paths[0], tls_key=files.paths[1])
+    app = App(listeners=(Listener("main", "127.0.0.1:1", tls=True),), pages=False, settings=settings)
+
+    @app.route("GET", "/wait")
+    async def wait(request: Request) -> Response:
+        return Response(200, (), (await Work("/wait")).encode())
+
+    sim = Sim(app)
+    sim.server.listeners["main"].channel = Certificates(*files.paths).channel
+    wire, client = sim.connect(credit=False), TlsClient(files.client_context())
+    reply = b""
+    for _ in range(2):
+        wire.send(client.shake(reply))
+        reply = bytes(wire.received)
+        wire.received.clear()
+    wire.send(client.send(b"GET /wait HTTP/1.1\r\nhost: localhost\r\n\r\n"))
+    wire.send(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+    assert [item.effect for item in sim.cancelled] == [Work("/wait")]
+    sim.reply(sim.cancelled[0], "too late")
+    wire.take()
+    assert wire.closed
+    assert b"too late" not in wire.received
 
 
 def test_a_client_that_does_not_trust_us(files: Files, channel: TlsChannel, tmp_path: Path) -> None:
