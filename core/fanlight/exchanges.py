@@ -377,7 +377,12 @@ class Exchanges(Host):
             self._flush(conversation)
         else:
             conversation.unended = True
-            conversation.routine = body()
+            try:
+                conversation.owed = next((int(value) for name, value in fields if name == "content-length"), None)
+                conversation.routine = body()
+            except Exception as error:  # noqa: BLE001  no producer at all: a bug in a handler
+                self._failed(conversation, error)
+                return
             self._step(conversation, None)
 
     def _head_written(self, conversation: Conversation, status: int) -> None:
@@ -420,6 +425,9 @@ class Exchanges(Host):
 
     def _end(self, conversation: Conversation) -> None:
         """The producer is done: what is held back goes out, then the end of the body."""
+        if conversation.owed is not None and conversation.sent != conversation.owed:
+            self._failed(conversation, ValueError("a producer sent less than its content-length"))
+            return
         conversation.ending = True
         self._flush(conversation)
 

@@ -92,6 +92,8 @@ def _send_body(connection: Connection, conversation: Conversation, op: SendBody)
         return None
     if not conversation.started or conversation.socket is not None:
         return _misplaced(op)
+    if conversation.owed is not None and conversation.sent + len(op.data) > conversation.owed:
+        return Thrown(ValueError("more than the content-length"))  # it would pass for the next answer
     if op.data:
         connection.budget -= 1 + len(op.data) // _EVENT_BYTES
         connection.write(conversation, op.data)

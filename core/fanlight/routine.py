@@ -56,7 +56,7 @@ class Conversation:
     `asks` are the open ones, in the order of the race if `racing`;
     `performing` the effects under way by number.  `pending` is output that a
     window holds back, which last moved at `moved_at`; `unended` says that the wire must be told the end of the
-    body.  `started`: a response head was written; `ending`: the response is
+    body, `owed` how many bytes its head promised.  `started`: a response head was written; `ending`: the response is
     complete but for `pending`; `gone`: the client has left.
     """
 
@@ -72,6 +72,7 @@ class Conversation:
     ending = False
     status = 0
     sent = 0
+    owed: int | None = None
     head_at = 0.0
     pending: bytes | memoryview = b""
     moved_at = 0.0

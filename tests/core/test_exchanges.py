@@ -12,7 +12,7 @@ from fanlight.http.response import text
 from fanlight.observe.records import AccessRecord, Failure
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Outgoing
-from tests.core.connecting import HOLD, NOW, WAIT, connect, end_all, fine, serving
+from tests.core.connecting import HOLD, NOW, WAIT, connect, end_all, fine, serving, statuses
 from tests.sim import Sim
 from tests.stateful.world import PLAIN, SECRET, Work
 
@@ -249,6 +249,44 @@ def test_a_producer_that_knows_the_length_is_not_chunked() -> None:
     wire.send(b"GET /it HTTP/1.1\r\nhost: localhost\r\n\r\n")
     assert bytes(wire.received).endswith(b"\r\n\r\nfine")
     assert b"transfer-encoding" not in wire.received
+
+
+@VERSIONS
+@pytest.mark.parametrize(
+    ("length", "pieces"),
+    [("4", [b"fi"]), ("4", []), ("4", [b"fi", b"nest"]), ("0", [b"x"]), ("none", [b"fine"])],
+)
+def test_a_producer_that_breaks_its_word_breaks_the_stream_off(length: str, pieces: list[bytes], version: str) -> None:
+    async def handler(request: Request) -> Response:
+        async def produce() -> None:
+            for piece in pieces:
+                await SendBody(piece)
+
+        return Response(200, (("content-length", length),), produce)
+
+    sim = serving(handler)
+    wire = sim.connect()
+    if version == "2":
+        answer = HttpConnection(wire, version).exchange(Outgoing(target="/it"))
+        assert (answer.ended, bool(answer.broken)) == (False, True)
+    else:
+        wire.send(b"GET /it HTTP/1.1\r\nhost: localhost\r\n\r\n" * 2)
+        assert wire.closed, "or the next answer would pass for the rest of this one"
+        assert statuses(wire) == [200]
+    assert len(failures(sim)) == len(sim.server.recent) == 1
+
+
+@VERSIONS
+@pytest.mark.parametrize("body", ["text", None, lambda missing: missing, lambda: None])
+def test_a_body_that_is_no_producer_is_a_bug_of_one_stream(body: Any, version: str) -> None:
+    async def handler(request: Request) -> Response:
+        return Response(200, PLAIN, body)
+
+    sim = serving(handler)
+    answer = HttpConnection(sim.connect(), version).exchange(Outgoing(target="/it"))
+    assert not answer.ended
+    assert len(failures(sim)) == len(sim.server.recent) == 1
+    assert sim.wires[0].closed is (version == "1.1")
 
 
 @pytest.mark.parametrize(("line", "ending"), [(b"1.1", b"4\r\nhalf\r\n0\r\n\r\n"), (b"1.0", b"half")])
