@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -343,8 +344,17 @@ def test_hosts_are_told_nothing_of_all_this(over: Host, serve: Serving, caplog: 
     """Ordinary life and rude clients leave no warning in any log."""
     served = serve(application())
     for data in (b"", b"GET / HT", b"\x16\x03\x01", b"junk\r\n\r\n", GET % b"/big", GET % b"/nap", UPGRADE):
-        with connect(served) as client:
-            client.sendall(data)
-            time.sleep(0.02)
+        for reset in (False, True):
+            with connect(served) as client:
+                client.sendall(data)
+                if reset:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                time.sleep(0.02)
+    with ExitStack() as stack:  # all leave while an endless answer is being written to them
+        for _ in range(20):
+            client = stack.enter_context(connect(served))
+            client.sendall(GET % b"/big")
+            client.recv(1 << 20)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     served.stop()
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -73,9 +73,10 @@ class SocketClient(Client):
         self._reading = True
 
     def write(self, data: bytes) -> None:
-        if self._transport is not None:
+        # What is written after a failure is thrown away and must earn no credit: the loss is told soon.
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
-        self.credit += len(data)
+            self.credit += len(data)
 
     def shut(self, half: bool) -> None:
         if not half:
