@@ -91,7 +91,7 @@ class SocketClient(Client):
         while self._unwritten and (sock := self._sock) is not None:
             try:
                 await wait_writable(sock)
-                if self._sock is None:
+                if self._sock is not sock:
                     return  # closed by the reader before this task had its turn
                 taken = sock.send(self._unwritten[0])
             except (BlockingIOError, InterruptedError):
