@@ -32,7 +32,7 @@ from ..http.response import Fields
 from ..limits import Limits
 from .body import BrokenBody
 from .events import Arrived, Event, Finished, Refused, Reset, Started, Writable
-from .h2_frames import GOAWAY, PREFACE, BadFrame, Flood, FrameGate
+from .h2_frames import GOAWAY, BadFrame, Flood, FrameGate
 from .h2_head import H2HeadReader, StreamProtocolError, check_trailers
 from .h2_hpack import RememberingDecoder, RememberingEncoder
 from .head import Malformed
@@ -186,9 +186,10 @@ class H2Wire:
 
     def _is_farewell(self, frame: bytes) -> bool:
         """Keep a GOAWAY with NO_ERROR from h2, which would then forbid the answers in hand."""
-        if len(frame) < 17 or frame[3] != GOAWAY or frame[5:9] != b"\0\0\0\0" or frame[13:17] != b"\0\0\0\0":
+        if frame[3] != GOAWAY:
             return False
-        if frame.startswith(PREFACE[:4]):
+        self._out.append(self._h2.data_to_send())  # which h2 would forget
+        if len(frame) < 17 or frame[5:9] != b"\0\0\0\0" or frame[13:17] != b"\0\0\0\0":
             return False
         self._goodbye = True
         if not self._inbound:

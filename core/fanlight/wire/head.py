@@ -86,9 +86,9 @@ class HeadReader:
         """
         limits = self.limits
         most = limits.target_bytes + _VERSION_BYTES
-        line = bytes(start[: _METHOD_BYTES + most + 2]).partition(b"\r\n")[0]
-        if _METHOD_START.match(line) is None:
+        if _METHOD_START.match(start) is None:
             return BAD_REQUEST
+        line = bytes(start[: _METHOD_BYTES + most + 2]).partition(b"\r\n")[0]
         earned: list[tuple[int, Response]] = []
         bare = _BARE_BEFORE_END.search(start, max(0, scanned - 2))
         if bare is not None:
