@@ -191,7 +191,8 @@ class Hosting(ABC):
             self.deliver(released)
 
         try:
-            threading.Thread(target=close, name="fanlight-close", daemon=True).start()
+            # Not a daemon: it has just been inside the engines, and must be gone before the interpreter is.
+            threading.Thread(target=close, name="fanlight-close").start()
         except RuntimeError:
             close()
 
