@@ -63,6 +63,5 @@ class Limits:
     write_progress: float = 30.0
     keep_alive: float = 75.0
     linger: float = 2.0
-    websocket_close: float = 2.0
     cleanup: float = 10.0
     grace: float = 10.0
