@@ -192,6 +192,7 @@ def main(words: Sequence[str] | None = None) -> int:
     text = "\n\n".join(parts) + "\n"
     print(text)
     out = options.out or RESULTS / f"hostile-{datetime.date.today().isoformat()}.md"
+    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text)
     return 1 if missed else 0
 
