@@ -75,11 +75,18 @@ class Upgraded(Exchanges):
         )
 
     def _leave_websocket(self, conversation: Conversation) -> None:
-        """EOF without a Close: a routine that listens is told, another one is interrupted."""
+        """The end without a Close: a routine that listens is told, another one is interrupted.
+
+        On HTTP/2 it may be the end of this stream alone.
+        """
         conversation.inbox.append(LOST)
         self._retry(conversation)
+        whole = self.wire.eof
+        if conversation.routine is not None and not whole:
+            self.wire.reset(conversation.stream)
         self._abandon(conversation)
-        self.hang_up(abort=True)
+        if whole:
+            self.hang_up(abort=True)
 
     def take_item(self, conversation: Conversation) -> Any:
         """The next item of the inbox for a routine; a close is answered when it is taken."""

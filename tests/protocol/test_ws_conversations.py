@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fanlight import App, Limits, Listener, Request
+from fanlight import App, Limits, Listener, Request, Sleep
 from fanlight.http.websocket import AcceptWebSocket, CloseWebSocket, NextMessage, PeerClosed, SendMessage
 from fanlight.observe.records import AccessRecord, Failure
 from tests.clients.blocking import HttpConnection, WebSocket
@@ -42,6 +42,11 @@ def application(heard: list[object]) -> App:
             await SendMessage(str(len(message)))
             limit *= 10
         heard.append(message)
+
+    @app.route("GET", "/busy", group="ws", websocket=True)
+    async def busy(request: Request) -> None:
+        await AcceptWebSocket(limit=10)
+        await Sleep(3600.0)
 
     @app.route("GET", "/flood", group="ws", websocket=True)
     async def flood(request: Request) -> None:
@@ -129,6 +134,25 @@ def test_the_end_of_the_bytes_without_a_close(version: str) -> None:
     assert heard[-1] == PeerClosed(1006)
     assert failures(sim) == []
     assert sim.wires[0].connection.streams == 0
+    if version == "2":
+        assert http.exchange(Outgoing(target="/nowhere")).status == 404
+
+
+@VERSIONS
+def test_the_end_of_the_bytes_for_a_routine_that_does_not_listen(version: str) -> None:
+    sim, http, socket, _ = opened("/busy", version)
+    if version == "2":
+        http.client.send_data(socket.stream, b"", end=True)
+        http.flush()
+    else:
+        http.wire.finish()
+    assert sim.wires[0].connection.streams == 0
+    assert failures(sim) == []
+    if version == "2":
+        assert sim.wires[0].connection.wire.held == 0
+        assert http.exchange(Outgoing(target="/nowhere")).status == 404
+    else:
+        assert sim.wires[0].closed
 
 
 @VERSIONS
