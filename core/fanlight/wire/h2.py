@@ -25,7 +25,7 @@ from h2.events import (
 )
 from h2.exceptions import H2Error, ProtocolError
 from h2.settings import SettingCodes, Settings
-from hpack import Encoder, HPACKError
+from hpack import HPACKError
 from hyperframe.frame import GoAwayFrame
 
 from ..http.response import Fields
@@ -50,27 +50,11 @@ _CONFIG = H2Configuration(
     normalize_inbound_headers=False,
 )
 _CONNECTION_WINDOW = 1 << 20
-_TABLE_BYTES = 4096
 _GOAWAY_BYTES = 17
 _FRAMES_PER_EVENT = 4
 _HEADS_MOST = 512
 _HEADS: dict[tuple[int, Fields], tuple[tuple[bytes, bytes], ...]] = {}
 _UNSHARED = frozenset({"set-cookie"})
-
-
-class _Encoder(Encoder):
-    """An encoder whose table stays small, whatever the peer offers (RFC 7541 section 4.2): it is ours to hold."""
-
-    @property
-    def header_table_size(self) -> int:
-        return self.header_table.maxsize
-
-    @header_table_size.setter
-    def header_table_size(self, value: int) -> None:
-        size = min(value, _TABLE_BYTES)
-        if size != self.header_table.maxsize:  # hpack forgets a change that is said twice before the next block
-            self.header_table.maxsize = size
-            self.table_size_changes.append(size)
 
 
 class _Inbound:
@@ -109,7 +93,6 @@ class H2Wire:
         bound = self._h2.decoder.max_header_list_size
         self._h2.encoder, self._h2.decoder = RememberingEncoder(), RememberingDecoder()
         self._h2.decoder.max_header_list_size = bound
-        self._h2.encoder = _Encoder()
         self._h2.local_settings = Settings(
             client=False,
             initial_values={
@@ -325,7 +308,6 @@ class H2Wire:
             self._h2.send_headers(stream, headers, end_stream=end)
         except (H2Error, KeyError):
             self._lost(stream)
-        self._gate.answered()
 
     def send(self, stream: int, data: bytes, last: bool) -> None:
         """Write `data`, at most `writable(stream)` bytes of it, in frames of the peer's size; `last` ends it."""
@@ -361,6 +343,7 @@ class H2Wire:
         """After the answer: forget the stream; a body that nobody took is refused with NO_ERROR."""
         inbound = self._inbound.pop(stream, None)
         if inbound is not None:
+            self._gate.answered()
             if not inbound.ended:
                 self._reset(stream, ErrorCodes.NO_ERROR)
             if inbound.cost:

@@ -17,6 +17,7 @@ from hpack.table import HeaderTable
 
 _MOST = 32
 _LONGEST = 2048
+_TABLE_BYTES = 4096
 _SECRET = frozenset({b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"})
 
 
@@ -59,6 +60,18 @@ class RememberingEncoder(Encoder):
     def __init__(self) -> None:
         super().__init__()
         self._memory = _Memory()
+
+    @property
+    def header_table_size(self) -> int:
+        """The size of the table, which stays small whatever the peer offers: it is ours to hold (RFC 7541 4.2)."""
+        return self.header_table.maxsize
+
+    @header_table_size.setter
+    def header_table_size(self, value: int) -> None:
+        size = min(value, _TABLE_BYTES)
+        if size != self.header_table.maxsize:  # hpack forgets a change that is said twice before the next block
+            self.header_table.maxsize = size
+            self.table_size_changes.append(size)
 
     def encode(self, headers: Any, huffman: bool = True) -> bytes:
         """As `Encoder.encode`, for plain pairs of bytes: the only ones that this server sends."""

@@ -16,14 +16,28 @@ steps = st.lists(lists | sizes, max_size=40)
 
 
 @given(steps)
-def test_an_encoder_that_remembers_writes_what_another_writes(steps: list[list[tuple[bytes, bytes]] | int]) -> None:
-    plain, ours = Encoder(), RememberingEncoder()
+def test_what_an_encoder_that_remembers_writes_is_read_as_it_was(steps: list[list[tuple[bytes, bytes]] | int]) -> None:
+    encoder, decoder = RememberingEncoder(), Decoder()
     for step in steps:
         if isinstance(step, int):
-            plain.header_table_size = ours.header_table_size = step
+            encoder.header_table_size = step
         else:
             for _ in range(3):
-                assert ours.encode(tuple(step)) == plain.encode(step)
+                assert [tuple(field) for field in decoder.decode(encoder.encode(tuple(step)), raw=True)] == step
+
+
+@given(st.lists(lists, max_size=30))
+def test_without_a_change_of_size_it_writes_what_hpack_writes(every: list[list[tuple[bytes, bytes]]]) -> None:
+    plain, ours = Encoder(), RememberingEncoder()
+    for fields in every:
+        for _ in range(3):
+            assert ours.encode(tuple(fields)) == plain.encode(fields)
+
+
+def test_its_table_stays_small() -> None:
+    encoder = RememberingEncoder()
+    encoder.header_table_size = 1 << 20
+    assert encoder.header_table_size == 4096
 
 
 @given(steps)
