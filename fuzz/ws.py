@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from fuzz.conversation import cut, talk
 from tests.clients.websocket import CLOSE
-from tests.protocol.test_ws_rows import OPEN_HTTP1, after_101
-from tests.protocol.ws_rows import heard
+from tests.protocol.ws_rows import OPEN_HTTP1, after_101, heard
 
 
 def one_input(data: bytes) -> None:

@@ -30,7 +30,7 @@ from tests.protocol.http1_rows import get
 from tests.protocol.http2_rows import OPENING, VERSION
 from tests.protocol.strategies import Cut, chunked, cuts, heads, http1_streams, http2_frames, spoilt, ws_frames
 from tests.protocol.test_rows_over_sockets import served
-from tests.protocol.test_ws_rows import OPEN_HTTP1
+from tests.protocol.ws_rows import OPEN_HTTP1
 from tests.protocol.ws_rows import ROWS as WS_ROWS
 from tests.sim import Sim, performed
 

@@ -43,7 +43,7 @@ from tests.protocol.frames import (
     window,
 )
 from tests.protocol.http2_rows import OPENING, VERSION
-from tests.protocol.test_ws_rows import OPEN_HTTP1
+from tests.protocol.ws_rows import OPEN_HTTP1
 from tests.sim import SEGMENT, Sim, SimWire
 
 MIB = 1024 * 1024

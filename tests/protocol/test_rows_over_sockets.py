@@ -26,9 +26,10 @@ from tests.protocol.test_http1_rows import answers
 from tests.protocol.test_http2_rows import PROBE
 from tests.protocol.test_http2_rows import check as check_http2
 from tests.protocol.test_http2_rows import whole as whole_http2
-from tests.protocol.test_ws_rows import OPEN_HTTP1, after_101, sent_by
 from tests.protocol.test_ws_rows import PROBE as MESSAGE
 from tests.protocol.test_ws_rows import check as check_ws
+from tests.protocol.test_ws_rows import sent_by
+from tests.protocol.ws_rows import OPEN_HTTP1, after_101
 
 PATIENCE = 10.0
 LOOPS = ["asyncio", "uvloop", "trio"]

@@ -7,29 +7,16 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.clients.websocket import CLOSE, KEY, TEXT, accept_token
+from tests.clients.websocket import CLOSE, TEXT
 from tests.protocol.application import application
 from tests.protocol.frames import END_HEADERS, PREFACE, Told, data, headers, setting, window
 from tests.protocol.http2_rows import OPENING, VERSION
-from tests.protocol.ws_rows import ROWS, Row, heard, text
+from tests.protocol.ws_rows import OPEN_HTTP1, ROWS, Row, after_101, heard, text
 from tests.sim import Sim, SimWire
 
-OPEN_HTTP1 = (
-    b"GET /chat HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
-    b"sec-websocket-version: 13\r\nsec-websocket-key: " + KEY.encode() + b"\r\n\r\n"
-)
 OPEN_HTTP2 = PREFACE + setting((4, 1 << 24)) + window(0, 1 << 24) + headers(1, *OPENING, VERSION, flags=END_HEADERS)
 PROBE = "still there?"
 SHORT = 3000
-
-
-def after_101(received: bytes) -> bytes:
-    """The frames behind the answer to the opening."""
-    head, _, frames = received.partition(b"\r\n\r\n")
-    lines = head.lower().split(b"\r\n")
-    assert lines[0] == b"http/1.1 101 switching protocols"
-    assert b"sec-websocket-accept: " + accept_token(KEY).lower().encode() in lines
-    return frames
 
 
 def sent_by(row: Row) -> bytes:

@@ -12,10 +12,26 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from tests.clients.websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, fragments, frame
+from tests.clients.websocket import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    KEY,
+    PING,
+    PONG,
+    TEXT,
+    accept_token,
+    fragments,
+    frame,
+)
 from tests.protocol.application import MESSAGE_LIMIT
 
 Frame = tuple[int, bytes]
+
+OPEN_HTTP1 = (
+    b"GET /chat HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
+    b"sec-websocket-version: 13\r\nsec-websocket-key: " + KEY.encode() + b"\r\n\r\n"
+)
 
 
 @frozen(kw_only=True)
@@ -35,6 +51,15 @@ class Row:
     def title(self) -> str:
         """What a report calls it."""
         return f"{self.section} {self.name}"
+
+
+def after_101(received: bytes) -> bytes:
+    """The frames behind the answer to the opening."""
+    head, _, frames = received.partition(b"\r\n\r\n")
+    lines = head.lower().split(b"\r\n")
+    assert lines[0] == b"http/1.1 101 switching protocols"
+    assert b"sec-websocket-accept: " + accept_token(KEY).lower().encode() in lines
+    return frames
 
 
 def heard(data: bytes) -> list[Frame]:
