@@ -15,9 +15,11 @@ from attrs import frozen
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
+"""qvalue: 0 to 1 with at most three decimals (RFC 9110 12.4.2)."""
 _BLANK = " \t"
 
 Params = tuple[tuple[str, str], ...]
+"""Pairs of lower-case name and value, in the order in which they were sent."""
 
 
 @frozen
@@ -56,7 +58,11 @@ class Match:
 
 
 def _split(text: str, separator: str) -> Iterator[str]:
-    """The parts of `text` between separators that are not inside a quoted string, blanks stripped."""
+    """The parts of `text` between separators that are not inside a quoted string, blanks stripped.
+
+    An unclosed quoted string reaches to the end; the part is then no token and
+    is left out by the caller.
+    """
     if '"' not in text:
         for part in text.split(separator):
             yield part.strip(_BLANK)
@@ -101,7 +107,11 @@ def _weighted(parts: Iterable[str]) -> tuple[Params, float] | None:
 
 
 def accept(values: Iterable[str]) -> tuple[MediaRange, ...]:
-    """The media ranges of all Accept fields, in order."""
+    """The media ranges of all Accept fields, in order.
+
+    Several fields are one list (RFC 9110 5.3).  `*/text` is no range and is
+    left out, as is an element whose weight or parameters are malformed.
+    """
     ranges: list[MediaRange] = []
     for element in _split(",".join(values), ","):
         first, *rest = _split(element, ";")
@@ -116,6 +126,11 @@ def accept(values: Iterable[str]) -> tuple[MediaRange, ...]:
 
 
 def _covers(range_: MediaRange, offer: MediaType) -> bool:
+    """Whether a range covers an offer: each of its parameters must be the offer's, or ignored by it.
+
+    Values are compared without case, as `charset` and `version` are written
+    both ways.
+    """
     if range_.type not in {"*", offer.type} or range_.subtype not in {"*", offer.subtype}:
         return False
     held = {name: value.lower() for name, value in offer.params}
@@ -123,6 +138,7 @@ def _covers(range_: MediaRange, offer: MediaType) -> bool:
 
 
 def _specificity(range_: MediaRange) -> tuple[bool, bool, int]:
+    """How closely a range names its types (RFC 9110 12.5.1): type, then subtype, then parameters."""
     return range_.type != "*", range_.subtype != "*", len(range_.params)
 
 
@@ -139,6 +155,9 @@ def codings(values: Iterable[str]) -> dict[str, float]:
     """Each content coding of all Accept-Encoding fields, in lower case, with its weight.
 
     `*` is among them where it was sent; `x-gzip` is called `gzip`.
+
+    An element with parameters other than the weight is malformed.  Of a coding
+    that comes twice the higher weight counts.
     """
     weights: dict[str, float] = {}
     values = tuple(values)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..observe.metrics import RouteCells
 
 NOT_FOUND = empty(404)
+"""Empty: nothing says what might have been there."""
 BAD_PATH = text(400, "bad request")
 FORBIDDEN = empty(403)
 _OPTIONS = empty(200, ("allow", "GET,HEAD,POST,PUT,OPTIONS"))  # the server as a whole (RFC 9110 9.3.7)
@@ -49,6 +50,10 @@ class Exchange:
 
         Decides everything that can be decided from the head alone, so that the
         usual request starts its handler and nothing else.
+
+        Plaintext on a TLS listener is redirected before anything of the request
+        is looked at.  The decision may be one that these gates made for the
+        same head before: it brings its match with it.
         """
         request = self.request
         if request.listener.tls and not request.secure:
@@ -70,6 +75,7 @@ class Exchange:
         if self.place is not None:
             self.label = self.place.path
         if decision.answer is not None:
+            # `OPTIONS *` is about the server and no group: a preflight's answer would be about a path.
             return _OPTIONS if request.path == "*" and decision.answer.status == 200 else self._refused(decision)
         if decision.pending:
             return self._prove(decision)
@@ -77,7 +83,11 @@ class Exchange:
         return self._dispatch(params)
 
     async def _prove(self, decision: Decision) -> Response | None:
-        """Gates 9 to 11 for a listener that asks for proof, then the handler."""
+        """Gates 9 to 11 for a listener that asks for proof, then the handler.
+
+        The one part of the pipeline that may have to wait, so a routine of its
+        own.
+        """
         gates = self.request.listener.gates
         self.decision = decision = await gates.authenticate(self.request, decision)
         if decision.answer is not None:
@@ -88,6 +98,7 @@ class Exchange:
         return outcome if isinstance(outcome, Response) else await outcome
 
     def _refused(self, decision: Decision) -> Response:
+        """The decision's answer; what is to be logged of it is kept in `refusal`."""
         assert decision.answer is not None
         self.refusal = self.request.listener.gates.record(self.request, decision)
         return decision.answer
@@ -105,6 +116,7 @@ class Exchange:
             if decoded is None:
                 return BAD_PATH
             request.params = decoded
+        # An extended CONNECT (RFC 8441) was read as a GET; only a WebSocket route may take it as one.
         if request.head.protocol is not None and not route.websocket:
             return place.not_allowed()
         if route.websocket and not request.listener.gates.websocket_origin(request):

@@ -26,6 +26,7 @@ Handler = Callable[[Request], Routine["Response | None"]]
 """`async def handler(request) -> Response`; a WebSocket handler returns None once it has accepted."""
 
 UNKNOWN = "unknown"
+"""The label of every path without a route: clients must not be able to make labels."""
 _PARAMETER = re.compile(r"\{(\*?)([a-z_][a-z0-9_]*)\}")
 
 
@@ -47,7 +48,11 @@ class Route:
 
 
 class Place:
-    """Everything at one path: its routes by method, and its label in metrics."""
+    """Everything at one path: its routes by method, and its label in metrics.
+
+    Gates run before the method is looked at, so what they need (`group`,
+    `privileged`) is the path's and not the route's.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -62,6 +67,7 @@ class Place:
 
     @property
     def privileged(self) -> bool:
+        """One privileged route makes the path privileged: its 405 says nothing to others."""
         return any(route.privileged for route in self.routes.values())
 
     def add(self, route: Route) -> None:
@@ -83,7 +89,11 @@ class Place:
 
 
 class Router:
-    """The routes of one listener: those of its enabled groups."""
+    """The routes of one listener: those of its enabled groups.
+
+    A path without parameters is found by one look-up; patterns are tried in the
+    order in which they were given, and the first that fits wins.
+    """
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._exact: dict[str, Place] = {}
@@ -117,6 +127,7 @@ def decode_segments(params: Mapping[str, str]) -> dict[str, str] | None:
 
 
 def _compile(path: str) -> re.Pattern[str] | None:
+    """The pattern of a template, None for one without parameters; everything else in it is literal."""
     if "{" not in path:
         return None
     pattern, at = "", 0

@@ -18,6 +18,7 @@ from .response import Response, empty, text
 
 NOT_FOUND = text(404, "not found")
 _TYPES = {"js": "text/javascript", "css": "text/css"}
+"""Content types by suffix, of what is shipped; nosniff holds browsers to them."""
 _OTHER = "application/octet-stream"
 
 
@@ -28,7 +29,11 @@ class ReadAssets(Effect[Mapping[str, bytes]]):
 
 @frozen
 class Asset:
-    """One file, ready to be answered: its fields and its strong ETag."""
+    """One file, ready to be answered: its fields and its strong ETag.
+
+    `no-cache` has the client ask each time: another version of the program
+    answers with another ETag.
+    """
 
     etag: str
     response: Response
@@ -55,10 +60,12 @@ async def static(request: Request) -> Response:
     server = request.server
     if server.assets is None:
         server.assets = Assets(await ReadAssets())
+    # The path as it was sent: keys are plain names, so an encoded one is simply not among them.
     return server.assets.answer(request.path.partition("/static/")[2], request.field("if-none-match"))
 
 
 def _asset(path: str, data: bytes) -> Asset:
+    """The answer for one file; the ETag is of its bytes, so it is the same in every process."""
     kind = _TYPES.get(path.rpartition(".")[2], _OTHER) if "." in path else _OTHER
     etag = f'"{sha256(data).hexdigest()[:32]}"'
     fields = (("content-type", kind), ("etag", etag), ("cache-control", "no-cache"))

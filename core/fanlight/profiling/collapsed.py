@@ -32,4 +32,5 @@ def _line(sample: Sample, names: list[str], index: int) -> str:
 
 
 def _name(function: str) -> str:
+    """A function's name without what separates frames and lines; never empty."""
     return function.replace(";", ":").replace("\n", ":").replace("\r", ":") or "?"

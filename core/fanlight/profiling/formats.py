@@ -17,7 +17,11 @@ from .profile import StackProfile
 
 @frozen
 class Format:
-    """`encode` is pure and yields pieces of the body; `field` is its content type."""
+    """`encode` is pure and yields pieces of the body; `field` is its content type.
+
+    `name` is what the query says.  `encode` may be run in another process, so
+    it takes a value and touches nothing else.
+    """
 
     name: str
     field: tuple[str, str]

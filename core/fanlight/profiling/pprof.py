@@ -17,15 +17,21 @@ BATCH = 200
 
 
 class _Strings:
-    """The string table: index 0 is the empty string, each string is kept once."""
+    """The string table: index 0 is the empty string, each string is kept once.
+
+    Filled while the rest of the message is made and written last: until then
+    not all strings are known.  The order of fields means nothing to protobuf.
+    """
 
     def __init__(self) -> None:
         self._index = {"": 0}
 
     def add(self, text: str) -> int:
+        """The index of `text`, given at first sight."""
         return self._index.setdefault(text, len(self._index))
 
     def encode(self) -> Iterator[bytes]:
+        """The table as fields 6 in the order of the indices, in pieces."""
         table = list(self._index)
         for start in range(0, len(table), BATCH):
             # A file name may hold bytes that were no UTF-8 (PEP 383); pprof wants UTF-8.
@@ -33,7 +39,10 @@ class _Strings:
 
 
 def encode(profile: StackProfile) -> Iterator[bytes]:
-    """Yield pieces whose concatenation is the gzipped profile (no time, no name in the gzip header)."""
+    """Yield pieces whose concatenation is the gzipped profile (no time, no name in the gzip header).
+
+    Level 6 is zlib's own default.
+    """
     import zlib
 
     pressing = zlib.compressobj(6, zlib.DEFLATED, 31)
@@ -95,6 +104,7 @@ def _locations(frames: Sequence[Frame], strings: _Strings) -> Iterator[bytes]:
     functions: dict[tuple[str, str, int], int] = {}
     for start in range(0, len(frames), BATCH):
         pieces: list[bytes] = []
+        # A location has no address: `<id, mapping, line>` is all that is known of a Python frame.
         for number, frame in enumerate(frames[start : start + BATCH], start + 1):
             key = (frame.function, frame.file, frame.first_line)
             if key not in functions:

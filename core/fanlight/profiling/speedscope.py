@@ -17,7 +17,11 @@ SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 
 
 def encode(profile: StackProfile) -> Iterator[bytes]:
-    """The document, a piece for its frames and one for each thread."""
+    """The document, a piece for its frames and one for each thread.
+
+    The weights are of the profile's default type.  A piece for a thread is as
+    large as the thread's samples.
+    """
     index = weight_index(profile)
     frames = [_frame(frame) for frame in profile.frames]
     yield f'{{"$schema":"{SCHEMA}","shared":{{"frames":{_compact(frames)}}},"profiles":['.encode()
@@ -32,6 +36,10 @@ def _frame(frame: Frame) -> dict[str, Any]:
 
 
 def _by_thread(profile: StackProfile) -> dict[str, list[Sample]]:
+    """The samples of each thread, by name, in the order of their first samples.
+
+    At least one entry, so that a profile without samples is still one to show.
+    """
     threads: dict[str, list[Sample]] = {}
     for sample in profile.samples:
         threads.setdefault(dict(sample.labels).get("thread", ""), []).append(sample)
@@ -39,6 +47,11 @@ def _by_thread(profile: StackProfile) -> dict[str, list[Sample]]:
 
 
 def _sampled(name: str, samples: list[Sample], unit: str, index: int) -> dict[str, Any]:
+    """One profile: stacks root first, a weight for each, the sum of them as its length.
+
+    Units that speedscope does not know are `none`, which it shows as plain
+    numbers.
+    """
     weights = [sample.values[index] for sample in samples]
     return {
         "type": "sampled",

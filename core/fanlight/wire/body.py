@@ -17,6 +17,7 @@ _QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*")
 _TRAILER = re.compile(_TOKEN + rb":[\t \x21-\x7e\x80-\xff]*")
 _STEPS_PER_TAKE = 64
+"""Elements that one `take` reads at most."""
 
 
 class BrokenBody(Exception):
@@ -24,7 +25,11 @@ class BrokenBody(Exception):
 
 
 class LengthBody:
-    """A body of `content-length` bytes."""
+    """A body of `content-length` bytes.
+
+    `remaining` counts down to 0, when it is `done`; `more` is never true, since
+    one `take` takes all there is.
+    """
 
     more = False
 
@@ -95,6 +100,7 @@ class ChunkedBody:
         return True
 
     def _end_chunk(self, buffer: bytearray) -> bool:
+        """The CRLF behind a chunk's data; anything else there is a chunk whose size was a lie."""
         if not b"\r\n".startswith(buffer[:2]):
             raise BrokenBody
         if len(buffer) < 2:
@@ -104,6 +110,11 @@ class ChunkedBody:
         return True
 
     def _line(self, buffer: bytearray) -> bytes | None:
+        """The next line without its CRLF, None while it is incomplete.
+
+        Raises `BrokenBody` for a bare LF and for a line over its bound, which
+        is known before its end has come.
+        """
         most = self.limits.trailer_bytes if self._trailers >= 0 else self.limits.chunk_extension_bytes + 16
         end = buffer.find(b"\n", 0, most + 2)
         if end < 0:
@@ -117,6 +128,7 @@ class ChunkedBody:
         return line[:-1]
 
     def _size(self, line: bytes) -> None:
+        """A size line, extensions checked and ignored; size 0 begins the trailers."""
         match = _CHUNK_LINE.fullmatch(line)
         if match is None:
             raise BrokenBody
@@ -125,6 +137,7 @@ class ChunkedBody:
             self._trailers = 0
 
     def _trailer(self, line: bytes) -> None:
+        """A trailer line, checked and dropped; the empty one ends the body."""
         if not line:
             self.done = True
             return

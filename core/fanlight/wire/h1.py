@@ -23,14 +23,20 @@ from .head import BAD_REQUEST, MEMO_BYTES, HeadReader, Malformed
 from .heads import CONTINUE, LAST_CHUNK, prefix
 
 _EMPTY_LINES = 8
+"""Empty lines before a request that are skipped (RFC 9112 2.2 asks for at least one); then 400."""
 _UNBOUNDED = 1 << 30
+"""What `writable` answers: more than anybody sends at once."""
 _WITHOUT_BODY = frozenset({204, 304})
+"""Statuses that never have a body, nor a length (RFC 9110 8.6)."""
 
 
 class H1Wire:
     """One HTTP/1.1 connection, server side.
 
     Input: `receive`.  Events: `next_event` until None.  Output: `written`.
+
+    `over`: nothing more is read.  `eof`: the peer has ended its side.
+    `closing`: the answer in hand is the last and says `connection: close`.
     """
 
     protocol = "http/1.1"
@@ -104,12 +110,17 @@ class H1Wire:
         return self._read_head()
 
     def _spill(self) -> None:
+        """Move an input that was not copied yet into the buffer."""
         if self._first:
             self._buffer += self._first
             self._first = b""
 
     def _usual(self) -> Started | None:
-        """The lane of an idle connection: a head met before, read again from memory."""
+        """The lane of an idle connection: a head met before, read again from memory.
+
+        None, and everything in the buffer, when it has not been met: the
+        ordinary way reads it then.
+        """
         data, self._first = self._first, b""
         end = data.find(b"\r\n\r\n", 0, MEMO_BYTES) + 4
         if end > 3:
@@ -122,6 +133,11 @@ class H1Wire:
         return None
 
     def _read_head(self) -> Event | None:
+        """The next head out of the buffer: `Started`, `Refused`, `Finished`, or None for "not yet".
+
+        Whatever is wrong with it, the connection is over: where the next
+        request would begin cannot be known.
+        """
         buffer = self._buffer
         while buffer.startswith(b"\r\n"):
             del buffer[:2]
@@ -133,6 +149,7 @@ class H1Wire:
         if buffer[0] == 0x16:  # a TLS hello on a plaintext listener
             self.over = True
             return Finished(abort=True)
+        # From where the last look ended, less what may be the end's own beginning: linear over all pieces.
         end = buffer.find(b"\r\n\r\n", max(0, self._scanned - 3))
         if end < 0:
             return self._incomplete()
@@ -145,6 +162,7 @@ class H1Wire:
             return self._refuse(malformed)
 
     def _incomplete(self) -> Event | None:
+        """Bytes are missing: wait, unless they will not come or cannot become a head any more."""
         if self.eof:
             return self._finish()
         early = self._reader.refuse_early(self._buffer, self._scanned)
@@ -152,6 +170,7 @@ class H1Wire:
         return self._refuse(Malformed(early)) if early is not None else None
 
     def _start(self, head: Head) -> Started:
+        """Begin an exchange; everything that was of the one before is forgotten."""
         self._stream += 1
         self._skipped = 0
         self._head = head
@@ -167,6 +186,7 @@ class H1Wire:
         return Started(self._stream, head)
 
     def _refuse(self, malformed: Malformed) -> Refused:
+        """A refusal in place of a request; the rest of the input is dropped unread."""
         self._stream += 1
         self.over = True
         self.closing = True
@@ -175,10 +195,17 @@ class H1Wire:
         return Refused(self._stream, malformed.response)
 
     def _finish(self) -> Finished:
+        """The end of the connection in order."""
         self.over = True
         return Finished()
 
     def _in_exchange(self) -> Event | None:
+        """While an exchange runs: `Arrived` once for each input, `Reset` when the peer is gone.
+
+        EOF is a client that left, although TCP would let it half-close: an
+        answer to nobody would hold an engine.  An upgraded stream tells its end
+        by itself.
+        """
         if not self._fresh:
             return None
         self._fresh = False
@@ -209,6 +236,7 @@ class H1Wire:
             self.over = True
             self.closing = True
             raise
+        # More to read though no byte comes: the connection must be told again, or it would wait for ever.
         self._fresh = self._body.more
         if self._body.done if isinstance(self._body, ChunkedBody) else not self._body.remaining:
             self._body = None
@@ -218,6 +246,7 @@ class H1Wire:
         return data, self._body is None
 
     def _continue(self) -> None:
+        """`100 Continue`, once, where it is awaited, and only if nothing was answered and no body came yet."""
         if not self._asked:
             self._asked = True
             if self._head is not None and self._head.expects and not self._buffer and not self._told:
@@ -260,6 +289,7 @@ class H1Wire:
         known = any(name == "content-length" for name, _ in fields)
         framing = b"" if one_zero or known else b"transfer-encoding: chunked\r\n"
         self._chunked = bool(framing)
+        # HTTP/1.0 knows no chunks: the end of the connection ends the body.
         if self.closing or one_zero or self._unwanted():
             self.closing = True
             framing += b"connection: close\r\n"
@@ -302,7 +332,12 @@ class H1Wire:
         return _UNBOUNDED
 
     def _unwanted(self) -> bool:
-        """Whether the rest of the body is not worth reading just to keep the connection."""
+        """Whether the rest of the body is not worth reading just to keep the connection.
+
+        With more than `unread_body_bytes` to come, or a client that never got
+        its `100 Continue` and may send the body or not, closing is cheaper and
+        safe.
+        """
         if self._body is None:
             return False
         if self._head is not None and self._head.expects and not self._asked:

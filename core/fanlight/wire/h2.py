@@ -49,16 +49,27 @@ _CONFIG = H2Configuration(
     validate_inbound_headers=False,
     normalize_inbound_headers=False,
 )
+"""h2's own checks are off: `h2_head` checks what comes in, by stream, and what goes out is ours."""
 _CONNECTION_WINDOW = 1 << 20
+"""Bytes by which the window of the whole connection is opened, beside the 64 KiB it begins with."""
 _GOAWAY_BYTES = 17
+"""A GOAWAY without debug data: nine bytes of header, last stream, code."""
 _FRAMES_PER_EVENT = 4
+"""Frames read for one event at most: a flood of idle ones must not hold the host's loop."""
 _HEADS_MOST = 512
 _HEADS: dict[tuple[int, Fields], tuple[tuple[bytes, bytes], ...]] = {}
+"""Status and fields as h2 takes them; emptied when `_HEADS_MOST` are in it."""
 _UNSHARED = frozenset({"set-cookie"})
+"""Fields whose values are somebody's secret: never remembered."""
 
 
 class _Inbound:
-    """The receiving half of a stream: bytes not taken yet and how many they cost the window."""
+    """The receiving half of a stream: bytes not taken yet and how many they cost the window.
+
+    `cost` counts padding too, as flow control does.  `ended`: the peer has sent
+    END_STREAM.  `head_only`: the request was a HEAD, so no body is answered.
+    `expects`: `100 Continue` is awaited.
+    """
 
     __slots__ = ("cost", "data", "ended", "expects", "head_only")
 
@@ -75,6 +86,10 @@ class H2Wire:
 
     Input: `receive`, with the time told by `at`.  Events: `next_event` until
     None.  Output: `written`.
+
+    `over` says that nothing more is read or will be told; what was written is
+    still to be sent.  `closing` is for HTTP/1.1 and never true here: an answer
+    does not end the connection.
     """
 
     protocol = "h2"
@@ -90,6 +105,7 @@ class H2Wire:
         self._inbound: dict[int, _Inbound] = {}
         self._goodbye = False
         self._h2 = H2Connection(config=_CONFIG)
+        # h2 has set its bound on the decoder that is replaced here: it goes along, against HPACK bombs.
         bound = self._h2.decoder.max_header_list_size
         self._h2.encoder, self._h2.decoder = RememberingEncoder(), RememberingDecoder()
         self._h2.decoder.max_header_list_size = bound
@@ -141,6 +157,11 @@ class H2Wire:
         return len(self._gate.buffer)
 
     def _read_frame(self) -> bool:
+        """Pass one frame to h2; False when bytes are missing.
+
+        A fault of the connection ends in GOAWAY and `Finished`, never in an
+        exception: whatever the peer sends is no bug of ours.
+        """
         try:
             frame = self._gate.frame()
             if frame is None:
@@ -168,7 +189,12 @@ class H2Wire:
         self._out += (self._h2.data_to_send()[:-_GOAWAY_BYTES], last.serialize())
 
     def _is_farewell(self, frame: bytes) -> bool:
-        """Keep a GOAWAY with NO_ERROR from h2, which would then forbid the answers in hand."""
+        """Keep a GOAWAY with NO_ERROR from h2, which would then forbid the answers in hand.
+
+        True when the frame was dealt with here.  The peer may send it and still
+        wait for answers (RFC 9113 6.8); its new streams are refused from then
+        on.
+        """
         if frame[3] != GOAWAY:
             return False
         self._out.append(self._h2.data_to_send())  # which h2 would forget
@@ -181,6 +207,7 @@ class H2Wire:
         return True
 
     def _go_away(self, code: ErrorCodes) -> None:
+        """Queue a GOAWAY with `code`, after which h2 accepts nothing more."""
         try:
             self._h2.close_connection(code)
         except ProtocolError:
@@ -188,10 +215,12 @@ class H2Wire:
         self._break()
 
     def _break(self) -> None:
+        """The end of reading: what waits is sent, then the connection closes."""
         self.over = True
         self._events.append(Finished())
 
     def _translate(self, event: H2Event) -> None:
+        """One event of h2's as ours. Raises `Flood` when the resets that we had to send are too many."""
         if isinstance(event, RequestReceived):
             self._request(event)
         elif isinstance(event, DataReceived):
@@ -208,6 +237,7 @@ class H2Wire:
         elif isinstance(event, StreamReset):
             if self._inbound.pop(event.stream_id, None) is not None:
                 self._events.append(Reset(event.stream_id))
+            # h2 reset it for a fault of the peer; a peer's own resets were counted by the gate.
             if not event.remote_reset:
                 self._gate.provoked()
         elif isinstance(event, ConnectionTerminated) and not self._inbound:
@@ -215,6 +245,12 @@ class H2Wire:
             self._events.append(Finished(abort=True))
 
     def _request(self, event: RequestReceived) -> None:
+        """A head has come: `Started`, `Refused`, or a reset where no answer is due.
+
+        Faults are told first, goodbye or not.  A good request after a goodbye
+        is refused in the way that lets its client send it elsewhere (RFC 9113
+        8.7).
+        """
         stream = event.stream_id
         ended = event.stream_ended is not None
         try:
@@ -243,6 +279,11 @@ class H2Wire:
             self._gate.provoked()
 
     def _data(self, event: DataReceived) -> None:
+        """Keep what came until a routine takes it.
+
+        Data of a stream that nobody reads any more is acknowledged at once, or
+        the connection's window would leak away.
+        """
         inbound = self._inbound.get(event.stream_id)
         size = event.flow_controlled_length
         if inbound is None:
@@ -256,6 +297,7 @@ class H2Wire:
             self._acknowledge(size, event.stream_id)
 
     def _acknowledge(self, size: int, stream: int) -> None:
+        """Open the peer's windows by `size` bytes again."""
         try:
             self._h2.acknowledge_received_data(size, stream)
         except (H2Error, KeyError):
@@ -264,7 +306,11 @@ class H2Wire:
     # ---- the body ------------------------------------------------------------
 
     def take_body(self, stream: int) -> tuple[bytes, bool]:
-        """`(bytes, ended)` of a stream; taking them is what opens the peer's window again."""
+        """`(bytes, ended)` of a stream; taking them is what opens the peer's window again.
+
+        The first call sends `100 Continue` to a peer that waits for it.  Raises
+        `BrokenBody` for a stream that is gone.
+        """
         inbound = self._inbound.get(stream)
         if inbound is None:
             raise BrokenBody
@@ -295,15 +341,20 @@ class H2Wire:
         self._head(stream, (*_encoded(status, fields), (b"date", date)), end=self._bodiless(stream, b"?"))
 
     def upgrade(self, stream: int, fields: Fields, date: bytes) -> None:
-        """Answer an extended CONNECT with 200 (RFC 8441 section 5)."""
+        """Answer an extended CONNECT with 200 (RFC 8441 section 5).
+
+        Fields of the HTTP/1.1 handshake have no meaning here and are left out.
+        """
         kept = tuple((n, v) for n, v in fields if n not in ("upgrade", "connection", "sec-websocket-accept"))
         self._head(stream, (*_encoded(200, kept), (b"date", date)), end=False)
 
     def _bodiless(self, stream: int, body: bytes) -> bool:
+        """Whether the head ends the stream: an empty body, or the answer to a HEAD."""
         inbound = self._inbound.get(stream)
         return not body or (inbound is not None and inbound.head_only)
 
     def _head(self, stream: int, headers: tuple[tuple[bytes, bytes], ...], *, end: bool) -> None:
+        """Write a field section; a stream that the peer has closed is told as `Reset`."""
         try:
             self._h2.send_headers(stream, headers, end_stream=end)
         except (H2Error, KeyError):

@@ -18,9 +18,11 @@ _END_STREAM = 0x1
 _PADDED = 0x8
 _ACK = 0x1
 _MAX_FRAME = 16_384
+"""The largest payload: we never announce another SETTINGS_MAX_FRAME_SIZE (RFC 9113 6.5.2)."""
 _PROTOCOL_ERROR = 1
 _FRAME_SIZE_ERROR = 6
 _UNKNOWN = 0xFF
+"""A frame type that nobody has defined: h2 skips it."""
 
 
 class Flood(Exception):
@@ -105,6 +107,7 @@ class FrameGate:
             raise BadFrame(_FRAME_SIZE_ERROR)
 
     def _take_preface(self) -> bytes | None:
+        """The client's preface, whole; refused at the first byte that differs, without waiting for the rest."""
         data = bytes(self.buffer[: self._preface])
         if not PREFACE.startswith(data):
             raise BadFrame(_PROTOCOL_ERROR)
@@ -115,6 +118,7 @@ class FrameGate:
         return data
 
     def _count(self, kind: int, flags: int, length: int) -> None:
+        """Count a whole frame by its kind and compare with the limits. Raises `Flood`."""
         limits = self._limits
         if kind == DATA:
             self._count_data(flags, length)
@@ -127,6 +131,7 @@ class FrameGate:
             self._windows += 1
         elif kind > CONTINUATION:
             self._control += 1
+        # The header block so far: CONTINUATION frames without end would grow it for ever.
         self._block = self._block + length if kind == CONTINUATION else (length if kind == HEADERS else 0)
         if (
             self._resets > limits.resets
@@ -138,6 +143,7 @@ class FrameGate:
             raise Flood
 
     def _count_data(self, flags: int, length: int) -> None:
+        """Count a DATA frame that carries nothing and ends nothing; padding is nothing, too."""
         padding = 1 + self.buffer[9] if flags & _PADDED and length else 0
         if length <= padding and not flags & _END_STREAM:
             self._empty += 1

@@ -17,13 +17,18 @@ from .head import BAD_REQUEST, MEMO_BYTES, MEMO_ENTRIES, NO_HOST, PLAIN_CONNECT,
 from .target import VISIBLE, is_host, split_target
 
 RawFields = Sequence[tuple[bytes, bytes]]
+"""A header list: names and values in order, as h2 gives them with no encoding set."""
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
+"""Lower case only: RFC 9113 8.2.1 has other names be malformed."""
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+"""Controls but the tab; NUL, CR and LF would be a new line wherever a head is written as text."""
 _CONNECTION_SPECIFIC = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
+"""Fields that speak of an HTTP/1.1 connection (RFC 9113 8.2.2): they smuggle behind gateways."""
 _PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path", b":protocol"})
 _SECRET = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
+"""Fields whose list is never remembered: a credential must not outlive its request."""
 
 
 class StreamProtocolError(Exception):
@@ -31,7 +36,10 @@ class StreamProtocolError(Exception):
 
 
 class H2HeadReader:
-    """Reads header lists for one listener; remembers at most 256 of them."""
+    """Reads header lists for one listener; remembers at most 256 of them.
+
+    Only requests without a body are remembered: those are what recurs.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -42,6 +50,9 @@ class H2HeadReader:
 
         Raises `StreamProtocolError` for a malformed one and `Malformed` for one
         that is answered with a status.  `ended`: no body follows.
+
+        The same object may be returned for the same list: a `Head` does not
+        change but for its `cache`.
         """
         key = tuple((bytes(name), bytes(value)) for name, value in raw)
         head = self.memo.get(key) if ended else None
@@ -64,6 +75,12 @@ def check_trailers(raw: RawFields) -> None:
 
 
 def _read(raw: RawFields, limits: Limits) -> Head:
+    """The head of one list; raises as `H2HeadReader.read` does.
+
+    Bounds come first (431), then what makes it malformed, then the target and
+    the authority.  An extended CONNECT becomes a GET with `protocol`, so that
+    one route serves WebSockets of both versions.
+    """
     pseudo, fields = _split(raw)
     if len(fields) > limits.fields or any(len(n) + len(v) > limits.field_bytes for n, v in fields):
         raise Malformed(phrase(431))
@@ -86,6 +103,11 @@ def _read(raw: RawFields, limits: Limits) -> Head:
 
 
 def _split(raw: RawFields) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Pseudo-fields and fields as text (latin-1); raises `StreamProtocolError` (RFC 9113 8.2, 8.3).
+
+    Pseudo-fields stand first, are known, and come once each.  Values have no
+    blanks at either end.
+    """
     pseudo: dict[str, str] = {}
     fields: list[tuple[str, str]] = []
     for name, value in raw:
@@ -103,7 +125,11 @@ def _split(raw: RawFields) -> tuple[dict[str, str], list[tuple[str, str]]]:
 
 
 def _target(method: str, pseudo: dict[str, str]) -> str:
-    """The path; checks which pseudo-fields are there (RFC 9113 8.3.1, 8.5; RFC 8441 4)."""
+    """The path; checks which pseudo-fields are there (RFC 9113 8.3.1, 8.5; RFC 8441 4).
+
+    Raises `StreamProtocolError` for a list that is none, `Malformed` with 405
+    for a plain CONNECT (nobody is proxied here), 414, or 400 for a bad path.
+    """
     path = pseudo.get(":path")
     if method == "CONNECT" and ":protocol" not in pseudo:
         if path is not None or ":scheme" in pseudo or ":authority" not in pseudo:
@@ -122,7 +148,11 @@ def _target(method: str, pseudo: dict[str, str]) -> str:
 
 
 def _authority(pseudo: dict[str, str], fields: list[tuple[str, str]]) -> str | None:
-    """`:authority` or Host; both must agree and at least one must be there (threats: T15)."""
+    """`:authority` or Host; both must agree and at least one must be there (threats: T15).
+
+    Two names for one request would let one part of a system check the first and
+    another serve the second.
+    """
     hosts = [value for name, value in fields if name == "host"]
     authority = pseudo.get(":authority")
     if len(hosts) > 1 or (hosts and authority is not None and hosts[0].lower() != authority.lower()):
@@ -136,6 +166,10 @@ def _authority(pseudo: dict[str, str], fields: list[tuple[str, str]]) -> str | N
 
 
 def _length(fields: Iterable[tuple[str, str]]) -> int | None:
+    """The announced length, None without one; equal repetitions count once.
+
+    Eighteen digits are beyond every body and below where reading digits costs.
+    """
     lengths = {value for name, value in fields if name == "content-length"}
     if len(lengths) > 1 or any(not value.isdigit() or len(value) > 18 for value in lengths):
         raise StreamProtocolError
@@ -143,6 +177,7 @@ def _length(fields: Iterable[tuple[str, str]]) -> int | None:
 
 
 def _expects(fields: Iterable[tuple[str, str]]) -> bool:
+    """Whether `100 Continue` is awaited; unknown expectations are 417 (RFC 9110 10.1.1)."""
     values = [value.lower() for name, value in fields if name == "expect"]
     if values and values != ["100-continue"]:
         raise Malformed(phrase(417))

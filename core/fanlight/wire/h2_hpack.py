@@ -17,12 +17,19 @@ from hpack.table import HeaderTable
 
 _MOST = 32
 _LONGEST = 2048
+"""Blocks that are remembered at one time, and the bytes of the longest."""
 _TABLE_BYTES = 4096
 _SECRET = frozenset({b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"})
+"""Fields whose lists are never remembered: a credential must not outlive its request."""
 
 
 class _Memory:
-    """What was coded under one state of a dynamic table."""
+    """What was coded under one state of a dynamic table.
+
+    An entry is recognised by identity: the table makes a new object for each
+    that is added.  Its size counts as well, since shrinking it drops old
+    entries only.
+    """
 
     __slots__ = ("_known", "_newest", "_size")
 
@@ -45,6 +52,7 @@ class _Memory:
         self._known[key] = coded
 
     def _same(self, table: HeaderTable) -> bool:
+        """Whether the table is as it was when the memory was begun."""
         return newest_of(table) is self._newest and table.maxsize == self._size
 
 
@@ -74,7 +82,11 @@ class RememberingEncoder(Encoder):
             self.table_size_changes.append(size)
 
     def encode(self, headers: Any, huffman: bool = True) -> bytes:
-        """As `Encoder.encode`, for plain pairs of bytes: the only ones that this server sends."""
+        """As `Encoder.encode`, for plain pairs of bytes: the only ones that this server sends.
+
+        While a change of size waits to be told, hpack codes by itself: the
+        block then begins with it, and must not come twice.
+        """
         table = self.header_table
         if table.resized:
             return super().encode(headers, huffman)

@@ -21,21 +21,26 @@ from .target import VISIBLE, is_host, split_target
 BAD_REQUEST = text(400, "bad request")
 NO_HOST = text(400, "no host available")
 PLAIN_CONNECT = empty(405, ("allow", "GET,HEAD,POST"))
+"""CONNECT asks for a tunnel, which nobody gets here."""
 
 _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 _BARE_BEFORE_END = re.compile(rb"(?<!\r)\n|\r[^\n]")  # a CR at the very end may still get its LF
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""Controls but tab, CR and LF, which have rules of their own."""
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) ([^ ]+) HTTP/([0-9])\.([0-9])")
 _METHOD_START = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,65}( |\Z)")
 _SECRET = re.compile(rb"\r\n(?:proxy-)?(?:authorization|cookie):", re.IGNORECASE)
+"""Heads with one of these are never remembered: a credential must not outlive its request."""
 _FRAMING = re.compile(rb"\r\n(transfer-encoding|content-length):[ \t]*([^\r]*)", re.IGNORECASE)
 
 _METHOD_BYTES = 64
 _VERSION_BYTES = 16
+"""What a request line holds at most beside its target; longer methods are 400."""
 
 MEMO_BYTES = 2048
 MEMO_ENTRIES = 256
+"""Bounds of the memory: bytes of one head, and how many heads."""
 
 
 class Malformed(Exception):
@@ -61,10 +66,14 @@ class HeadReader:
         """The head that `raw`, up to and including its blank line, says.
 
         Raises `Malformed` for everything that is not exactly one good head.
+
+        The same bytes may give the same object: a `Head` does not change but
+        for its `cache`.
         """
         known = self.memo.get(raw)
         if known is not None:
             return known
+        # A long head that came in one piece gets the answer that it would have got in many.
         if len(raw) > min(self.limits.target_bytes, self.limits.head_bytes):
             early = self.refuse_early(raw, 0)
             if early is not None:
@@ -102,6 +111,12 @@ class HeadReader:
 
 
 def _read(raw: bytes, limits: Limits) -> Head:
+    """The head of `raw`; raises `Malformed`.
+
+    The guard comes first, then framing, then h11, then what both HTTP versions
+    share: the gravest faults win, and nothing is read of a head that could be
+    two.
+    """
     line = _guard(raw, limits)
     method, target = line[1].decode("latin-1"), line[2].decode("latin-1")
     version = "1.1" if line[4] == b"1" else "1.0"
@@ -128,7 +143,12 @@ def _read(raw: bytes, limits: Limits) -> Head:
 
 
 def _guard(raw: bytes, limits: Limits) -> re.Match[bytes]:
-    """Refuse what h11 would let pass; return the matched request line."""
+    """Refuse what h11 would let pass; return the matched request line.
+
+    Bare CR and LF, NUL and folded lines are refused where RFC 9112 (2.2, 5.2)
+    lets a recipient repair them: two readers that repair differently see two
+    requests.
+    """
     if _BARE_LINE_END.search(raw) or _CONTROL.search(raw) or b"\r\n " in raw or b"\r\n\t" in raw:
         raise Malformed(BAD_REQUEST)
     first, _, rest = raw.partition(b"\r\n")
@@ -141,6 +161,7 @@ def _guard(raw: bytes, limits: Limits) -> re.Match[bytes]:
         raise Malformed(phrase(414))
     if VISIBLE.fullmatch(line[2].decode("latin-1")) is None:
         raise Malformed(BAD_REQUEST)
+    # Two of the lines are the empty ones at the end.
     lines = rest.split(b"\r\n")
     if len(lines) - 2 > limits.fields or max(map(len, lines)) > limits.field_bytes:
         raise Malformed(phrase(431))
@@ -148,7 +169,11 @@ def _guard(raw: bytes, limits: Limits) -> re.Match[bytes]:
 
 
 def _framing(raw: bytes, version: str) -> tuple[int | None, bool]:
-    """`(content length or None, chunked)`; smuggling attempts are refused (RFC 9112 6.1, 6.3)."""
+    """`(content length or None, chunked)`; smuggling attempts are refused (RFC 9112 6.1, 6.3).
+
+    Read from the raw bytes, before h11 joins or drops anything.  Several
+    lengths are refused even when they agree; both framings at once are refused.
+    """
     lengths: list[bytes] = []
     codings: list[str] = []
     for name, value in _FRAMING.findall(raw):
@@ -167,6 +192,11 @@ def _framing(raw: bytes, version: str) -> tuple[int | None, bool]:
 
 
 def _check_codings(codings: list[str], *, both: bool, version: str) -> None:
+    """Refuse (400) any transfer coding but a single final `chunked`; 501 for others before it.
+
+    HTTP/1.0 has none: a body with one would end elsewhere for an old
+    intermediary.
+    """
     bad = both or version == "1.0" or "" in codings
     if bad or codings[-1] != "chunked" or codings.count("chunked") > 1:
         raise Malformed(BAD_REQUEST)
@@ -175,6 +205,11 @@ def _check_codings(codings: list[str], *, both: bool, version: str) -> None:
 
 
 def _fields_by_h11(raw: bytes) -> tuple[tuple[str, str], ...]:
+    """The fields as h11 reads them: names in lower case, values without blanks around.
+
+    A new parser for each head, since only the reading is h11's here.  Of its
+    refusals 400 and 501 become a plain 400; others keep their status.
+    """
     parser = h11.Connection(h11.SERVER, max_incomplete_event_size=len(raw) + 1)
     try:
         parser.receive_data(raw)
@@ -188,7 +223,11 @@ def _fields_by_h11(raw: bytes) -> tuple[tuple[str, str], ...]:
 
 
 def _authority(fields: tuple[tuple[str, str], ...], of_target: str | None, version: str) -> str | None:
-    """The Host (RFC 9112 3.2): one, valid, and the same as an absolute-form target's."""
+    """The Host (RFC 9112 3.2): one, valid, and the same as an absolute-form target's.
+
+    400 for none on HTTP/1.1, for two, and for two that differ: one part of a
+    system would check the first and another serve the second.
+    """
     hosts = [value for name, value in fields if name == "host"]
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         raise Malformed(BAD_REQUEST)

@@ -17,8 +17,10 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 _UNSAFE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _PREFIXES: dict[tuple[int, Fields], bytes] = {}
+"""Heads that recur, ready to send; emptied when `_PREFIXES_MOST` are in it."""
 _PREFIXES_MOST = 512
 _UNSHARED = frozenset({"set-cookie"})
+"""Fields whose values are somebody's secret: never remembered."""
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -39,7 +41,11 @@ def encode_field(name: str, value: str) -> bytes:
 
 
 def prefix(status: int, fields: Fields) -> bytes:
-    """The status line and `fields`, without the blank line."""
+    """The status line and `fields`, without the blank line.
+
+    Length, date and connection are for the caller to add: they differ from
+    answer to answer.  Raises `UnsafeField`.
+    """
     key = (status, fields)
     known = _PREFIXES.get(key)
     if known is not None:
@@ -55,6 +61,7 @@ def prefix(status: int, fields: Fields) -> bytes:
 
 
 def _reason(status: int) -> str:
+    """The reason phrase; empty for a status without one, which RFC 9112 section 4 allows."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -71,6 +78,7 @@ def http_date(wall: float) -> str:
 
 def _civil(days: int) -> tuple[int, int, int]:
     """Year, month and day of a day number since 1970 (proleptic Gregorian calendar)."""
+    # Years are counted from 1 March of year 0, so that a leap day is the last of its year.
     era, of_era = divmod(days + 719468, 146097)
     year = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
     of_year = of_era - (365 * year + year // 4 - year // 100)

@@ -20,8 +20,10 @@ from wsproto.utilities import LocalProtocolError
 from ..http.websocket import Message, PeerClosed
 
 _FRAME_OVERHEAD = 32
+"""What a frame costs beside its payload, in bytes, for `overhead`."""
 _NO_BITS = RsvBits(False, False, False)
 _REASON_BYTES = 123
+"""A control frame holds 125 bytes, two of them the code (RFC 6455 5.5)."""
 _PARTS_MOST = 1024
 
 
@@ -37,6 +39,9 @@ class _Bound(Extension):
 
     A header that arrives in pieces is shown more than once, so it only compares;
     payloads and ends of frames are what counts.
+
+    `limit` bounds the payload, `overhead` what the frames of one message cost:
+    a message in a million empty fragments is small and still no good.
     """
 
     name = "fanlight-bound"
@@ -57,6 +62,7 @@ class _Bound(Extension):
     def frame_inbound_header(
         self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
     ) -> CloseReason | RsvBits:
+        # Control frames may stand between fragments and belong to no message; wsproto bounds them.
         self._control = opcode.iscontrol()
         if self._control:
             return _NO_BITS
@@ -79,6 +85,7 @@ Item = Message | PeerClosed | Fault
 
 
 def _join(event: TextMessage | BytesMessage, parts: list[str | bytes]) -> Message:
+    """One message of its parts, which are all of the event's type."""
     return "".join(parts) if isinstance(event, TextMessage) else b"".join(parts)  # type: ignore[arg-type]
 
 
@@ -86,6 +93,9 @@ class WebSocket:
     """One WebSocket.  `receive` bytes, take items with `next_item`; output collects in `out`.
 
     Bytes that were received and not read weigh on nobody's count: give more only when `unread` is False.
+
+    `limit` and `overhead` bound one message in bytes.  `over`: nothing more is
+    read, because the peer has closed or broken the rules.
     """
 
     def __init__(self, *, limit: int, overhead: int) -> None:
@@ -125,6 +135,7 @@ class WebSocket:
             return None, 0
         count = 0
         self.unread = True
+        # Stopped in the middle, it goes on from there: wsproto keeps what it has not parsed.
         for event in self._frames.events():
             count += 1
             item: Item | None = None
@@ -140,6 +151,7 @@ class WebSocket:
         return None, count
 
     def _message(self, event: TextMessage | BytesMessage) -> Message | None:
+        """Collect a frame's payload; the whole message with the last of them."""
         data = event.data
         if data:
             self._parts.append(data if isinstance(data, str) else bytes(data))
@@ -152,6 +164,7 @@ class WebSocket:
         return parts[0] if len(parts) == 1 else _join(event, parts)
 
     def _closed(self, event: CloseConnection) -> Item:
+        """The peer's end: its own Close, or a fault that it is answered with."""
         self.over = True
         if self._frames.state is ConnectionState.OPEN:
             # wsproto tells a fault as a close of the peer's with the code to answer.
@@ -182,6 +195,7 @@ class WebSocket:
         self._send(CloseConnection(code, cut or None))
 
     def _send(self, event: TextMessage | BytesMessage | Ping | CloseConnection | object) -> None:
+        """Add a frame to `out`; nothing once the state forbids it."""
         try:
             self.out.append(bytes(self._frames.send(event)))  # type: ignore[arg-type]
         except LocalProtocolError:
