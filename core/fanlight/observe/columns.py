@@ -25,6 +25,7 @@ COLD = 6
 """Making a block anew costs this many times the rendering of it."""
 
 _ESCAPED = re.compile(r'[\\"\n%]')
+"""What a label value may hold that cannot stand in a template as it is; `%` is the template's own sign."""
 
 
 class Dialect(Protocol):
@@ -52,7 +53,11 @@ class Dialect(Protocol):
 
 
 class Labels:
-    """How the labels of a family are laid out: in the order of their names, `le` among them."""
+    """How the labels of a family are laid out: in the order of their names, `le` among them.
+
+    The text formats demand no order.  Sorted by name is how prometheus_client
+    writes them, and tools that compare expositions byte for byte rely on it.
+    """
 
     def __init__(self, names: tuple[str, ...]) -> None:
         places = {name: place for place, name in enumerate(names)}
@@ -73,7 +78,13 @@ class Labels:
 
 
 class _Block:
-    """The unchanging part of some children, and the numbers they had last time with their texts."""
+    """The unchanging part of some children, and the numbers they had last time with their texts.
+
+    `keys` and `created` tell whether it still fits; `template` holds the lines,
+    `tail` the `_created` lines where those follow the family.  `memo` is
+    `(values, texts)` of the last scrape: read and replaced as one object, so
+    two scrapes at once may waste work, but never mix their numbers.
+    """
 
     __slots__ = ("created", "keys", "memo", "tail", "template")
 
@@ -93,7 +104,14 @@ def _keys_in_template(keys: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 
 class Columns:
-    """One family in one dialect.  `setting` tells whether it was made to show `_created`."""
+    """One family in one dialect.  `setting` tells whether it was made to show `_created`.
+
+    `width` is how many samples a child has, `grain` how many children fit a
+    block.  `whole` and `sliced` write the family; which one is for the caller
+    to choose by the number of children.  The kind's answers must be of `shape`,
+    or the template has another number of holes than there are texts: a
+    `TypeError`.
+    """
 
     def __init__(self, kind: Kind, shape: Shape, dialect: Dialect, setting: bool) -> None:
         slots = shape.slots()
@@ -142,7 +160,9 @@ class Columns:
                 lines = [line + born for line, born in zip(lines, tail, strict=True)]
                 tail = []
         block = _Block(keys, created, "".join(lines).encode(), ("".join(tail) % ()).encode())
+        # A histogram's values are its buckets and its sum; the count, which is shown, is not among them.
         count = len(keys) * (self._buckets + 1 if self._buckets else width)
+        # None is the same object as no number, so the first filling renders everything.
         block.memo = ([None] * count, [b""] * (len(keys) * width))
         return block
 
@@ -156,11 +176,16 @@ class Columns:
             if block.keys == keys and block.created == created:
                 return block, False
         block = self._make(keys, created)
+        # A slice takes the place of an old block and appends a new one alike.
         blocks[index : index + 1] = [block]
         return block, True
 
     def _fill(self, block: _Block, children: list[Any]) -> bytes:
-        """The lines of `children`, with the numbers that they have now."""
+        """The lines of `children`, with the numbers that they have now.
+
+        Leaves them in `block.memo` for the next scrape.  Exemplars are added to
+        a copy: remembered texts are of numbers alone.
+        """
         values = self._kind.values(children)
         before, known = block.memo
         if self._buckets:
@@ -175,11 +200,17 @@ class Columns:
                 each = len(exemplars) // len(children)
                 for place, exemplar in enumerate(exemplars):
                     if exemplar is not None:
+                        # A histogram has an exemplar for each bucket, but more samples than those: places are
+                        # converted.
                         found[place // each * self.width + place % each] += self._exemplar(exemplar)
         return block.template % tuple(found)
 
     def template(self, children: list[Any]) -> bytes:
-        """The whole family as a template with a hole for each number."""
+        """The whole family as a template with a hole for each number.
+
+        For `runs`, which joins several small families into one; `children` must
+        be few enough for one block.
+        """
         heading = self.heading.replace(b"%", b"%%")
         if not children:
             return heading
@@ -192,6 +223,7 @@ class Columns:
         if not children:
             self._blocks.clear()
             return self.heading, 1
+        # The family was larger last time: what is remembered of children that went is let go.
         if len(self._blocks) > 1:
             del self._blocks[1:]
         block, cold = self._block(0, children)
@@ -208,6 +240,7 @@ class Columns:
             block, cold = self._block(index, part)
             tails.append(block.tail)
             yield self._fill(block, part), len(part) * self.width * (COLD if cold else 1)
+        # Blocks behind the last child (rounded up) belong to children that are gone.
         del self._blocks[-(-len(children) // self.grain) :]
         if self._tail_heading:
             yield self._tail_heading, 1

@@ -35,17 +35,22 @@ from .runs import Run
 from .shapes import Found, Kind, Piece, Shape
 
 _TYPES = {"counter": COUNTER, "gauge": GAUGE, "summary": SUMMARY, "histogram": HISTOGRAM}
+"""The MetricType of each type that is read directly."""
 _REST = 400
+"""What a rest of the walk counts for, so that it ends a slice soon (see `exposition.SLICE`)."""
 _GRAIN = 64
 """Series in a block: encoding their labels for the first time takes about half a millisecond."""
 _COLD = 40
+"""Making a block anew costs this many times a series rendered from memory."""
 _NEW = 100
+"""What it costs to meet a family for the first time."""
 _FAMILY = 20
 """What a family costs by itself, in series."""
 
 _DOUBLE = Struct("<d").pack
 _GAUGE = gauge(0.0)
 _COUNTER = counter(0.0)
+"""An empty gauge and counter as encoded: only the double differs, and it is always eight bytes."""
 
 
 @frozen(eq=False)
@@ -63,7 +68,11 @@ class _Block:
 
 
 class _Family:
-    """What is remembered of a family that is read directly: its head, and its children's labels by block."""
+    """What is remembered of a family that is read directly: its head, and its children's labels by block.
+
+    `head` and `tail` enclose its metrics.  `setting` tells whether it was made
+    to tell moments of creation; with another setting it must be made anew.
+    """
 
     def __init__(self, kind: Kind, shape: Shape, setting: bool) -> None:
         self.kind = kind
@@ -75,7 +84,11 @@ class _Family:
         self._known: list[_Block] = []
 
     def parts(self, children: list[Any]) -> Iterator[Piece]:
-        """The metrics of `children`, block by block."""
+        """The metrics of `children`, block by block.
+
+        Each comes with its work.  Nothing may go out before all are made: the
+        length of the message stands in front of it.
+        """
         width = max(1, len(self.shape.bounds))
         for index, start in enumerate(range(0, len(children), self.grain)):
             part = children[start : start + self.grain]
@@ -90,11 +103,16 @@ class _Family:
         del self._known[-(-len(children) // self.grain) :]
 
     def _make(self, keys: list[tuple[str, ...]], born: list[float]) -> _Block:
+        """A block for children with these label values and moments of creation (empty: none are told)."""
         pairs = [labels(dict(zip(self.shape.labels, key, strict=True)).items()) for key in keys]
         return _Block(keys, born, pairs, self._template(pairs, born))
 
     def _template(self, pairs: list[bytes], born: list[float]) -> bytes:
-        """The metrics of counters and gauges with a hole for each double; nothing for other types."""
+        """The metrics of counters and gauges with a hole for each double; nothing for other types.
+
+        A double is the last thing in a counter or gauge but for the moment of
+        creation, so the eight bytes before that are cut out.
+        """
         if self.shape.type not in {"counter", "gauge"}:
             return b""
         pieces: list[bytes] = []
@@ -106,12 +124,14 @@ class _Family:
         return b"".join(pieces)
 
     def _moments(self, pairs: list[bytes], born: list[float]) -> Sequence[float | None]:
+        """The moment of creation of each child, None throughout where none is told."""
         return born if self.shape.created else [None] * len(pairs)
 
     def _metrics(self, block: _Block, children: list[Any]) -> bytes:
         """The metrics of one block, with the numbers that they have now."""
         values = self.kind.values(children)
         exemplars = self.kind.exemplars(children)
+        # An exemplar changes the length of its message, so with one everything is encoded in full.
         if block.template and not any(exemplars):
             return block.template % tuple([_DOUBLE(value) for value in values])
         found = zip(block.pairs, self._moments(block.pairs, block.born), self._bodies(values, exemplars), strict=True)
@@ -125,11 +145,13 @@ class _Family:
             yield values[index * each : (index + 1) * each], exemplars[index * marks : (index + 1) * marks]
 
     def _body(self, born: float | None, body: tuple[list[Any], list[Any]]) -> bytes:
+        """The typed half of one Metric: `body` holds the numbers and exemplars of one child, as `Kind` gives them."""
         values, exemplars = body
         if self.shape.type == "counter":
             return counter(values[0], born, exemplars[0])
         if self.shape.type == "summary":
             return summary(values[0], values[1], (), born)
+        # Kinds count buckets one by one, the schema wants running totals.
         totals = list(accumulate(values[:-1], initial=0.0))[1:]
         marks = exemplars or [None] * len(totals)
         buckets = zip(self.shape.bounds, totals, marks, strict=True)
@@ -146,13 +168,21 @@ def _single(walk: Iterable[Found]) -> Iterator[Found]:
 
 
 class Delimited:
-    """Writes the families of a walk as delimited protobuf; see `text.Renderer`."""
+    """Writes the families of a walk as delimited protobuf; see `text.Renderer`.
+
+    What it remembers between scrapes is keyed weakly by family, as there.  It
+    has no end mark: a stream of messages ends with its bytes.
+    """
 
     def __init__(self) -> None:
         self._memory: WeakKeyDictionary[Any, _Family] = WeakKeyDictionary()
 
     def pieces(self, walk: Iterable[Found], created: bool) -> Iterator[Piece]:
-        """The whole exposition; `created` says whether moments of creation are told."""
+        """The whole exposition; `created` says whether moments of creation are told.
+
+        Raises what a broken family makes it raise; nothing of that family has
+        gone out then.
+        """
         for kind, family, children in _single(walk):
             if kind is not None:
                 known = self._memory.get(family)
@@ -162,6 +192,7 @@ class Delimited:
                 parts: list[bytes] = []
                 for data, work in known.parts(children):
                     parts.append(data)
+                    # The bytes are held, but the work was done: the host's loop must have its turn all the same.
                     yield b"", work
                 if parts:
                     yield b"", _FAMILY

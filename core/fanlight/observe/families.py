@@ -34,11 +34,18 @@ _LOOK = 1024
 
 
 class _Children:
-    """What the four kinds share; `type` is the format's word."""
+    """What the four kinds share; `type` is the format's word.
+
+    See `shapes.Kind` for what each method answers.  They read private
+    attributes of prometheus_client, without its locks: one attribute of one
+    object is read in one step, which is all that a lock would give a reader of
+    a float.  Whether the attributes are there is checked once, by `_readable`.
+    """
 
     type = ""
 
     def shape(self, family: Any, created: bool) -> Shape:
+        """The family's shape; a gauge never tells when it was created, whatever the setting."""
         return Shape(
             self.type,
             family._name,
@@ -53,15 +60,18 @@ class _Children:
         return [child._labelvalues for child in children]
 
     def values(self, children: list[Any]) -> list[Any]:
+        """The numbers of all children in a row; each kind has its own number of them."""
         raise NotImplementedError
 
     def created(self, children: list[Any]) -> list[float]:
         return [child._created for child in children]
 
     def exemplars(self, children: list[Any]) -> list[Any]:
+        """None at all: summaries and gauges have no exemplars."""
         return []
 
     def cells(self, child: Any) -> list[Any]:
+        """The one cell of counters and gauges; the other kinds have more."""
         return [child._value]
 
 
@@ -83,6 +93,8 @@ class _Gauges(_Children):
 
 
 class _Summaries(_Children):
+    """Count and sum; prometheus_client's summaries know no quantiles."""
+
     type = "summary"
 
     def values(self, children: list[Any]) -> list[Any]:
@@ -93,6 +105,8 @@ class _Summaries(_Children):
 
 
 class _Histograms(_Children):
+    """Buckets (not cumulative in memory, +Inf last) and the sum."""
+
     type = "histogram"
 
     def values(self, children: list[Any]) -> list[Any]:
@@ -110,7 +124,12 @@ class _Histograms(_Children):
 
 
 def _readable(kind: _Children, sample: Any) -> bool:
-    """Whether this prometheus_client keeps its numbers where `kind` looks for them."""
+    """Whether this prometheus_client keeps its numbers where `kind` looks for them.
+
+    Tried on a metric of our own, outside every registry.  If a new release
+    moves its numbers, the answer is False and its types are asked by
+    `collect()`: slower and still right.
+    """
     try:
         child = sample.labels("x")
         found = (kind.keys([child]), len(kind.values([child])), len(kind.exemplars([child])), kind.cells(child)[-1])
@@ -118,6 +137,7 @@ def _readable(kind: _Children, sample: Any) -> bool:
             kind.created([child])
     except AttributeError:
         return False
+    # Fifteen buckets and a sum are what a histogram has by default; (values, exemplars) of one child.
     widths = {"counter": (1, 1), "gauge": (1, 0), "summary": (2, 0), "histogram": (16, 15)}
     return found[0] == [("x",)] and found[1:3] == widths[kind.type] and type(found[3]) is MutexValue
 
@@ -136,7 +156,9 @@ def _kinds() -> dict[type, _Children]:
 
 
 KINDS: Mapping[type, _Children] = _kinds()
+"""The types that are read directly, by exact type: a subclass may answer `collect` differently."""
 _PLAIN = getattr(Gauge, "_child_samples", None)
+"""What makes the sample of an ordinary gauge; `set_function` puts another function over it."""
 
 
 @frozen
@@ -151,6 +173,7 @@ class Sampled:
 
 
 def _samples(metric: Any) -> Iterator[Sample]:
+    """The samples of an Info or Enum. Labels of the child and of the sample (an Enum's state) are joined."""
     for child in children_of(metric):
         labels = dict(zip(metric._labelnames, child._labelvalues, strict=True))
         for suffix, more, value, *_ in child._child_samples():
@@ -158,23 +181,36 @@ def _samples(metric: Any) -> Iterator[Sample]:
 
 
 def _functions(gauges: list[Any]) -> bool:
-    """Whether any of these gauges got a function: it then answers samples of its own."""
+    """Whether any of these gauges got a function: it then answers samples of its own.
+
+    Such a function is the host's and may take its time, so the gauge goes the
+    way of a custom collector.
+    """
     return [gauge._child_samples.__func__ for gauge in gauges].count(_PLAIN) != len(gauges)
 
 
 def _sound(kind: _Children, children: list[Any]) -> bool:
-    """Whether the numbers of these children are in memory: the first one's tells."""
+    """Whether the numbers of these children are in memory: the first one's tells.
+
+    A value class is chosen once for a process, so children cannot differ.
+    """
     return not children or type(kind.cells(children[0])[-1]) is MutexValue
 
 
 class Group:
-    """Some collectors of a registry, and the runs among them as (start, end, run or None)."""
+    """Some collectors of a registry, and the runs among them as (start, end, run or None).
+
+    `stale` says that a gauge among them got a function since: the group is then
+    made anew at the next scrape.  `size` guards against reading the steps of
+    one list over another.
+    """
 
     def __init__(self, collectors: list[Any]) -> None:
         self.size = len(collectors)
         self.stale = False
         self.steps: list[tuple[int, int, HostRun | None]] = []
         start = 0
+        # `groupby` joins neighbours only, which keeps the registry's order.
         for fits, part in groupby(collectors, _fits_a_run):
             members = list(part)
             run = HostRun([KINDS[type(member)] for member in members], members) if fits else None
@@ -195,6 +231,11 @@ class Group:
 
 
 def _fits_a_run(collector: Any) -> bool:
+    """Whether a collector may be part of a run: small, in memory, and of single numbers.
+
+    A family with labels may hold thousands of children, so its size is asked
+    before the list of them is made.
+    """
     kind = KINDS.get(type(collector))
     if kind is None or kind.type == "histogram" or is_blocking(collector):
         return False
@@ -205,13 +246,23 @@ def _fits_a_run(collector: Any) -> bool:
 
 
 def name_of(collector: Any) -> str:
-    """The name of a collector in records: a metric's own name, else the name of its class."""
+    """The name of a collector in records: a metric's own name, else the name of its class.
+
+    A custom collector's own names are not known before it is asked, and it may
+    raise before it tells one.
+    """
     known = type(collector).__module__ == metrics.__name__
     return str(collector._name) if known else type(collector).__name__
 
 
 def collectors(registry: Any) -> list[Any]:
-    """What `registry` is made of; one that is no plain registry is a collector itself."""
+    """What `registry` is made of; one that is no plain registry is a collector itself.
+
+    For a plain registry the list is copied in one step, so that a host may
+    register from another thread meanwhile.  A restricted registry, or one of
+    the host's making, chooses by `collect()` what it shows, and nobody may pass
+    it by.
+    """
     return list(registry._collector_to_names) if type(registry) is CollectorRegistry else [registry]
 
 
@@ -228,8 +279,10 @@ def _collected(collector: Any, gathered: Gathered | None, failed: Failed) -> Ite
     """Family by family, as far as the collector comes."""
     try:
         yield from collector.collect() if gathered is None else gathered.families
+    # Told once the generator is left: what came before the failure has been yielded and stands.
     except Exception as error:  # noqa: BLE001  a host's collector may raise anything
         failed(name_of(collector), error)
+    # Gathered by an engine: what it gave first, then why it gave no more.
     if gathered is not None and gathered.failure is not None:
         failed(name_of(collector), gathered.failure)
 
@@ -243,7 +296,11 @@ class _Walk:
         self.gathered = gathered
 
     def group(self, group: Group, collectors: list[Any], found: list[list[Any]]) -> Iterator[Found]:
-        """All collectors of a group, in their order; `found` are the children of its runs."""
+        """All collectors of a group, in their order; `found` are the children of its runs.
+
+        A run whose gauges got a function since it was made is taken apart here,
+        and its collectors are looked at one by one.
+        """
         for (start, end, run), children in zip(group.steps, found, strict=True):
             if run is not None:
                 if not _functions([children[place] for place in run.layout.gauges]):
@@ -255,13 +312,18 @@ class _Walk:
                 yield from self.one(collector)
 
     def one(self, collector: Any) -> Iterator[Found]:
-        """One collector: read directly where that can be, else asked."""
+        """One collector: read directly where that can be, else asked.
+
+        One that was gathered is never asked again: its answer, however small,
+        is what this scrape knows of it.
+        """
         given = self.gathered.get(collector) if self.gathered else None
         kind = KINDS.get(type(collector)) if given is None else None
         if kind is not None:
             children = children_of(collector)
             found = _sound(kind, children)
             if found and kind.type == "gauge":
+                # A family of a million gauges must not be looked through without giving way.
                 for start in range(0, len(children), _LOOK):
                     if start:
                         yield REST
@@ -294,6 +356,7 @@ def walk(
         yield None, family, []
     current = _Walk(seen, failed, gathered)
     every = collectors(registry)
+    # The registry has shrunk: groups behind its end are forgotten.
     del groups[-(-len(every) // LONGEST) :]
     for index, start in enumerate(range(0, len(every), LONGEST)):
         part = every[start : start + LONGEST]
@@ -311,12 +374,20 @@ def walk(
 
 
 def created_shown() -> bool:
-    """prometheus_client's own setting for `_created` series."""
+    """prometheus_client's own setting for `_created` series.
+
+    Read for each scrape, since a host may switch it at any time; a release
+    without the switch shows them.
+    """
     return bool(getattr(metrics, "_use_created", True))
 
 
 def collected(registry: Any, seen: set[str]) -> Iterator[Any]:
-    """Every family of `registry` by `collect()`; collectors that raise are left out.  Adds names to `seen`."""
+    """Every family of `registry` by `collect()`; collectors that raise are left out.  Adds names to `seen`.
+
+    For readers that want values and not text.  Asks every collector on the
+    calling thread, blocking ones too.
+    """
 
     def forget(collector: str, error: Exception) -> None:
         """A reading that is not a scrape counts no errors."""

@@ -18,10 +18,12 @@ COUNTER, GAUGE, SUMMARY, UNTYPED, HISTOGRAM, GAUGE_HISTOGRAM = range(6)
 """MetricType."""
 
 _YEAR_1, _YEAR_10000 = -62_135_596_800.0, 253_402_300_800.0
+"""The seconds that a Timestamp may hold: from 0001-01-01 to before 10000-01-01, UTC."""
 
 
 @lru_cache(REMEMBERED)
 def _label(name: str, value: str) -> bytes:
+    """One LabelPair as a field of Metric; remembered, since names and values recur from scrape to scrape."""
     return field_bytes(1, field_bytes(1, label_name(name).encode()) + field_bytes(2, value.encode()))
 
 
@@ -39,12 +41,16 @@ def moment(number: int, seconds: float | None) -> bytes:
 
 
 def exemplar(found: Any) -> bytes:
-    """An Exemplar of prometheus_client's."""
+    """An Exemplar of prometheus_client's: its labels, its value, and its moment where it has one."""
     return labels(found.labels.items()) + field_double(2, float(found.value)) + moment(3, found.timestamp)
 
 
 def count(whole: int, real: int, value: float) -> bytes:
-    """A number of observations: in field `whole` when it is one, else as a double in field `real`."""
+    """A number of observations: in field `whole` when it is one, else as a double in field `real`.
+
+    The schema has both because counts of a collector need not be whole
+    (weights, samples scaled up).
+    """
     value = float(value)
     if value.is_integer() and 0 <= value < 1 << 63:
         return field_varint(whole, int(value))
@@ -52,7 +58,7 @@ def count(whole: int, real: int, value: float) -> bytes:
 
 
 def counter(value: float, born: float | None = None, found: Any = None) -> bytes:
-    """Metric.counter."""
+    """Metric.counter; `born` in Unix seconds, `found` an exemplar."""
     data = field_double(1, float(value))
     if found is not None:
         data += field_bytes(2, exemplar(found))
@@ -112,7 +118,11 @@ def family_head(name: str, doc: str, kind: int, unit: str = "") -> tuple[bytes, 
 
 
 def message(head: bytes, parts: list[bytes], tail: bytes) -> Iterator[Piece]:
-    """One MetricFamily behind its length, its metrics passed on in `parts`."""
+    """One MetricFamily behind its length, its metrics passed on in `parts`.
+
+    Pieces with their work, in order.  `head` and `tail` are of `family_head`.
+    An empty `parts` gives a family without metrics, which readers accept.
+    """
     length = len(head) + len(tail) + sum(map(len, parts))
     yield varint(length) + head, 1
     for part in parts:

@@ -29,7 +29,11 @@ Key = tuple[str, ...]
 
 
 class Tally:
-    """One number with its label values; `_value` and `_exemplar` are called as in prometheus_client's cells."""
+    """One number with its label values; `_value` and `_exemplar` are called as in prometheus_client's cells.
+
+    No lock: one thread changes it, and a float is read in one step from any
+    other.
+    """
 
     __slots__ = ("_value", "key")
     _exemplar = None
@@ -40,7 +44,11 @@ class Tally:
 
 
 class Spread:
-    """One histogram of durations: counts per bucket (not cumulative, the last is +Inf) and their sum."""
+    """One histogram of durations: counts per bucket (not cumulative, the last is +Inf) and their sum.
+
+    A reader on another thread may see a count without its sum; the next scrape
+    has both.
+    """
 
     __slots__ = ("counts", "key", "sum")
 
@@ -72,10 +80,13 @@ class _Cells:
         return []
 
     def exemplars(self, children: list[Any]) -> list[Any]:
+        """None: a request has no trace to point at."""
         return []
 
 
 class _Tallies(_Cells):
+    """Counters and gauges. A counter is asked for an exemplar each, so there is one None each."""
+
     def values(self, children: list[Any]) -> list[Any]:
         return [cell._value for cell in children]
 
@@ -84,12 +95,18 @@ class _Tallies(_Cells):
 
 
 class _Spreads(_Cells):
+    """Histograms: the counts of the buckets as they are, and the sum."""
+
     def values(self, children: list[Any]) -> list[Any]:
         return [value for cell in children for value in (*cell.counts, cell.sum)]
 
 
 class _Family:
-    """A family that stands for itself."""
+    """A family that stands for itself.
+
+    `names` is every name that its samples take, for `shapes.walk_own`; `parts`
+    is empty, since nothing smaller can be shown in its place.
+    """
 
     parts: tuple[OwnFamily, ...] = ()
 
@@ -99,6 +116,7 @@ class _Family:
 
     @property
     def subject(self) -> Any:
+        """What a walk finds, and what writers remember it by (weakly, so it must be an object that stays)."""
         return self
 
 
@@ -123,7 +141,11 @@ class TallyFamily(_Family):
 
 
 class Tallies:
-    """Counters and gauges that are written together: for each scrape one family instead of many."""
+    """Counters and gauges that are written together: for each scrape one family instead of many.
+
+    When the host has taken one of the names, a walk leaves the whole and shows
+    the `parts` that are free.
+    """
 
     kind: Kind = TallyFamily.kind
 
@@ -138,6 +160,7 @@ class Tallies:
         """The cells of all families as they are now; cells come and never go."""
         cells = [part.children for part in self.parts]
         flat = [cell for part in cells for cell in part]
+        # Cells only ever come, so the same number of them means the same cells.
         if len(flat) != self._size:
             self._run = Run([self.kind] * len(cells), self.parts, cells)
             self._size = len(flat)
@@ -170,7 +193,11 @@ class SpreadFamily(_Family):
 
 
 class RouteCells:
-    """The cells of one route on one listener; whoever keeps it saves the look-up."""
+    """The cells of one route on one listener; whoever keeps it saves the look-up.
+
+    A request is `started` once, and then either `answered` or `dropped` once:
+    `active` is right only then.
+    """
 
     __slots__ = ("_duration", "_durations", "_key", "_requests", "_statuses", "active")
 
@@ -191,9 +218,12 @@ class RouteCells:
         self.active._value -= 1.0
         tally = self._statuses.get(status)
         duration = self._duration
+        # The first answer with this status. Cells are made late, so that a route nobody calls has a gauge
+        # and no empty histogram.
         if tally is None or duration is None:
             tally = self._statuses[status] = self._requests.cell(*self._key, str(status))
             duration = self._duration = self._durations.cell(*self._key)
+        # `Spread.observe` written out: every request passes here.
         tally._value += 1.0
         duration.counts[bisect_left(BUCKETS, seconds)] += 1
         duration.sum += seconds
@@ -242,7 +272,9 @@ class HttpMetrics:
             "counter", "fanlight_metrics_collector_errors", "Collectors that failed during a scrape.", "collector"
         )
         self._late = self._lag.cell()
+        """The one cell of the lag, which has no labels."""
         self._routes: dict[tuple[str, str], RouteCells] = {}
+        """By path and source; at most one for each route of each listener."""
         self._tallies = Tallies(self._requests, self._active, self._bytes, self._connections, self._errors)
         self.memory: Memory | None = None
         """What the metrics page remembers between scrapes; made by its first one."""

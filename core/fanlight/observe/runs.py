@@ -27,6 +27,7 @@ LONGEST = 32
 SMALL = 8
 """Children that a family in a run has at most."""
 _NEW = 150
+"""What it costs to meet a family for the first time, in series."""
 
 
 def children_of(metric: Any) -> list[Any]:
@@ -72,7 +73,11 @@ class Layout:
 
 
 class Run:
-    """Families that follow each other, none of them a histogram."""
+    """Families that follow each other, none of them a histogram.
+
+    `names` are those of the families.  Weakly referred to, so that a metric
+    which the host lets go is not kept by what was remembered of it.
+    """
 
     def __init__(self, kinds: Sequence[Kind], families: Sequence[Any], children: Sequence[Sequence[Any]]) -> None:
         self.layout = Layout(kinds, families, children)
@@ -95,21 +100,33 @@ class HostRun(Run):
         self._children: list[ref[Any]] = [ref(child) for part in children for child in part]
 
     def children(self, metrics: Sequence[Any]) -> list[Any] | None:
-        """The children of `metrics` in a row; None when they are not those that the run was made of."""
+        """The children of `metrics` in a row; None when they are not those that the run was made of.
+
+        Compared one by one and by identity: a child that was removed and made
+        anew has other cells, though its labels are the same.  None also means:
+        make a new run.
+        """
         found: list[Any] = []
         for metric in metrics:
             if metric._labelnames:
                 found += metric._metrics.values()
             else:
                 found.append(metric)
+        # Lengths first, since `map` would stop at the shorter list and miss what was added.
         same = len(found) == len(self._children) and all(map(is_, map(call, self._children), found))
         return found if same else None
 
 
 class RunColumns:
-    """What is remembered of a run in one dialect, by the run: see `columns.Columns`.  Does not keep the run alive."""
+    """What is remembered of a run in one dialect, by the run: see `columns.Columns`.  Does not keep the run alive.
+
+    `setting` tells whether it was made to show `_created`.  The template is
+    made at the first use, and whenever moments of creation differ from last
+    time.
+    """
 
     grain = LONGEST * SMALL
+    """More children than any run has: see `sliced`."""
 
     def __init__(self, layout: Layout, dialect: Dialect, setting: bool) -> None:
         self.setting = setting
@@ -129,7 +146,12 @@ class RunColumns:
         return b"".join(pieces)
 
     def whole(self, children: list[Any]) -> Piece:
-        """All families of the run in one piece."""
+        """All families of the run in one piece.
+
+        `children` must be those of the run, in its order.  Numbers are read
+        from the cells and not from the children: that spares a look-up for
+        each.
+        """
         layout, work = self._layout, len(children)
         created = [children[place]._created for place in layout.born] if self.setting else []
         template = self._template
@@ -143,6 +165,7 @@ class RunColumns:
         if self._dialect.exemplars:
             exemplars = [layout.cells[place]._exemplar for place in layout.counters]
             if any(exemplars):
+                # A copy: the remembered texts are of numbers alone.
                 found = list(found)
                 for place, exemplar in zip(layout.counters, exemplars, strict=True):
                     if exemplar is not None:

@@ -24,12 +24,16 @@ BATCH = 64
 SAMPLE = 10
 """What a collected sample costs, in series rendered from memory."""
 _REST = 400
+"""What a rest of the walk counts for, so that it ends a slice soon (see `exposition.SLICE`)."""
 _NEW = 150
 """What it costs to meet a family for the first time."""
 
 _TYPES = {"info": "gauge", "stateset": "gauge", "gaugehistogram": "histogram", "unknown": "untyped"}
+"""What types that 0.0.4 does not have are called in it."""
 _SHOWN = {"counter": "_total", "info": "_info"}
+"""The suffix that a family's name has in its comments, where it is the name of its samples."""
 _BEHIND = ("_created", "_gsum", "_gcount")
+"""Samples that 0.0.4 has no place for inside their family; each kind follows as a gauge of its own."""
 
 
 class Renderer:
@@ -38,6 +42,9 @@ class Renderer:
     What it remembers between scrapes is keyed weakly by metric.  Its methods
     raise whatever a broken family makes them raise: the scrape has then failed
     (a collector that raises has not: the walk skips it).
+
+    A format is a subclass: it spells (`columns.Dialect`) and writes families
+    with samples.  `end` closes the exposition.
     """
 
     content_type: str
@@ -49,12 +56,17 @@ class Renderer:
         self._memory: WeakKeyDictionary[Any, Columns | RunColumns] = WeakKeyDictionary()
 
     def pieces(self, walk: Iterable[Found], created: bool) -> Iterator[Piece]:
-        """The whole exposition; `created` says whether `_created` samples are shown."""
+        """The whole exposition; `created` says whether `_created` samples are shown.
+
+        A rest, and meeting a family, are empty pieces that cost: whoever counts
+        work gives way there.
+        """
         known = self._memory.get
         for kind, family, children in walk:
             if kind is not None:
                 columns = known(family)
                 if columns is None or columns.setting != created:
+                    # Two scrapes at once may both come here; either's is good, and the later one stays.
                     columns = self._memory[family] = self._columns(kind, family, created)
                     yield b"", _NEW
                 if len(children) <= columns.grain:
@@ -68,12 +80,16 @@ class Renderer:
         yield self.end, 0
 
     def _columns(self, kind: Kind, family: Any, created: bool) -> Columns | RunColumns:
+        """What is to be remembered of a family or of a run of them."""
         if isinstance(family, Run):
             return RunColumns(family.layout, self, created)
         return Columns(kind, kind.shape(family, created), self, created)
 
     def collected(self, family: Any) -> Iterator[Piece]:
-        """A family with samples, as a collector gave it."""
+        """A family with samples, as a collector gave it: a piece for each batch of them.
+
+        Nothing is remembered of it: its samples are new objects each time.
+        """
         raise NotImplementedError
 
     def heading(self, shape: Shape) -> bytes:
@@ -90,7 +106,10 @@ class Renderer:
 
 
 def batches(samples: Iterable[Any]) -> Iterable[list[Any]]:
-    """`samples` in lists of at most `BATCH`."""
+    """`samples` in lists of at most `BATCH`.
+
+    A generator of samples is read as far as one list at a time.
+    """
     if isinstance(samples, list) and len(samples) <= BATCH:
         return (samples,) if samples else ()
     rest = iter(samples)
@@ -99,12 +118,14 @@ def batches(samples: Iterable[Any]) -> Iterable[list[Any]]:
 
 @lru_cache(REMEMBERED)
 def _comments(name: str, doc: str, kind: str) -> str:
+    """HELP and TYPE of the family `name`; remembered, since they recur from scrape to scrape."""
     shown = metric_name(name)
     return f"# HELP {shown} {help_text(doc)}\n# TYPE {shown} {kind}\n"
 
 
 @lru_cache(REMEMBERED)
 def _before_number(name: str, labels: tuple[tuple[str, str], ...]) -> str:
+    """A sample up to its number; remembered, since collectors give the same series each time."""
     return f"{metric_name(name)}{labels_text(labels)} "
 
 
@@ -116,6 +137,7 @@ class PlainText(Renderer):
     exemplars = False
 
     def heading(self, shape: Shape) -> bytes:
+        """A counter is called by the name of its sample: 0.0.4 knows no `_total` of its own."""
         name = shape.name + "_total" if shape.type == "counter" else shape.name
         return _comments(name, shape.doc, shape.type).encode()
 
@@ -126,6 +148,11 @@ class PlainText(Renderer):
         return metric_name(name)
 
     def collected(self, family: Any) -> Iterator[Piece]:
+        """As `Renderer.collected`; what belongs `_BEHIND` is held until the family is through.
+
+        The name must match exactly: a family that is itself called `x_created`
+        keeps its samples.
+        """
         name: str = family.name
         kind: str = family.type
         held = [_comments(name + _SHOWN.get(kind, ""), family.documentation, _TYPES.get(kind, kind))]
@@ -149,6 +176,7 @@ class PlainText(Renderer):
 
 
 def _line(sample: Any) -> str:
+    """One line, the time in whole milliseconds. Raises TypeError or ValueError for a value that is no number."""
     moment = "" if sample.timestamp is None else f" {int(float(sample.timestamp) * 1000):d}"
     labels = tuple(sample.labels.items()) if sample.labels else ()
     return f"{_before_number(sample.name, labels)}{number_text(sample.value)}{moment}\n"
