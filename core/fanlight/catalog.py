@@ -20,17 +20,21 @@ from .relations import Relation
 
 Kind = Literal["Table", "View", "Source", "Sink", "Secret", "Func", "Type"]
 KINDS: tuple[Kind, ...] = ("Table", "View", "Source", "Sink", "Secret", "Func", "Type")
+"""The kinds in the words of the dump; relations are dumped as `View`."""
 
 LARGEST_DEFINITION = 64 * 1024
 """Characters of JSON of one object's definition: a piece of the dump cannot be smaller than one."""
 
 FIRST_OID = 16384
+"""Below it PostgreSQL keeps the oids of its own objects, and clients know some of them."""
 OWNER = "s1"
 CLUSTER = "s1"
 DATABASE = "u1"
 SYSTEM_SCHEMA = "process"
+"""Ids that never change: there is one owner, one cluster, one database in a process."""
 
 _Members = Iterator[tuple[str, Iterable[str]]]
+"""Names with the fragments of their values, as `jsontext.members` takes them."""
 
 
 @frozen
@@ -65,7 +69,11 @@ class Exposed:
 
 @frozen(eq=False)
 class _Item:
-    """An object as it was added; `text` is its entry up to the open list of what refers to it."""
+    """An object as it was added; `text` is its entry up to the open list of what refers to it.
+
+    Kept as text: what the host handed in is read once, when it is added, and a
+    later change of its objects changes no dump.
+    """
 
     id: str
     place: tuple[str, str]
@@ -92,7 +100,9 @@ class Catalog:
         self._relation_ids: set[str] = set()
         self._items: dict[str, _Item] = {}
         self._places: dict[tuple[str, str], str] = {}
+        # By id, in order of coming: a dict serves as an ordered set.
         self._referrers: dict[str, dict[str, None]] = {}
+        # Both exist from the start, so their ids are the same in every process.
         for schema in (SYSTEM_SCHEMA, "public"):
             self._schema(schema)
 
@@ -121,6 +131,8 @@ class Catalog:
             raise ValueError("a Secret has a name and nothing else here")
         if (schema, name) in self._places:
             raise ValueError(f"{schema}.{name} is already in the catalog")
+        # Only ids that exist already: so there are no circles, and `remove` can take objects out one by
+        # one.
         strangers = [reference for reference in references if reference not in self]
         if strangers:
             raise ValueError(f"no object with id {strangers[0]!r}")
@@ -134,6 +146,8 @@ class Catalog:
 
         Raises `KeyError` for an id that is not one, `ValueError` while another
         object refers to it.
+
+        Its id is never given to another object.
         """
         item = self._items[id]
         if self._referrers.get(id):
@@ -144,12 +158,20 @@ class Catalog:
             self._referrers[reference].pop(id, None)
 
     def find(self, name: str, *, schema: str = "public") -> str | None:
-        """The id of an object that was added, or of a relation that was dumped or identified."""
+        """The id of an object that was added, or of a relation that was dumped or identified.
+
+        None where there is neither.  Objects come before relations of the same
+        name.
+        """
         relation = self._relations.get((schema, name))
         return self._places.get((schema, name)) or (relation[0] if relation else None)
 
     def identify(self, relation: Relation, *, system: bool = False) -> str:
-        """The id of a relation, given at first sight."""
+        """The id of a relation, given at first sight.
+
+        The next dump shows the same id, even when the relation was never dumped
+        before.
+        """
         return self._identity(relation, system)[0]
 
     def __contains__(self, id: object) -> bool:  # noqa: A002 - the word of the dump
@@ -164,6 +186,7 @@ class Catalog:
         return pieces(members(self._sections(exposed)))
 
     def _put(self, letter: str, place: tuple[str, str], body: str, references: tuple[str, ...], comment: str) -> str:
+        """Give the object an id and an oid and enter it. Everything was checked before: nothing here fails."""
         schema, name = place
         self._schema(schema)
         identity = f"{letter}{next(self._serials[letter])}"
@@ -175,14 +198,17 @@ class Catalog:
         return identity
 
     def _schema(self, name: str) -> tuple[str, int]:
+        """The id and oid of a schema, made at first sight. A schema never goes, even when it is empty."""
         known = self._schemas.get(name)
         if known is None:
             letter = "s" if name == SYSTEM_SCHEMA else "u"
             number = 1 + sum(identity[0] == letter for identity, _ in self._schemas.values())
+            # `setdefault` is one step: of two threads that make the same schema both get the first one's.
             known = self._schemas.setdefault(name, (f"{letter}{number}", next(self._oids)))
         return known
 
     def _identity(self, relation: Relation, system: bool) -> tuple[str, int]:
+        """The id and oid of the relation at its schema and name, given at first sight."""
         place = (relation.schema, relation.name)
         known = self._relations.get(place)
         if known is None:
@@ -195,6 +221,7 @@ class Catalog:
 
     def _sections(self, exposed: Exposed) -> _Members:
         """The members of the dump in order; each is made when the one before it is out."""
+        # The objects of the start: what is added or removed while the dump goes out does not show.
         items = tuple(self._items.values())
         roles = _roles(exposed.roles)
         clusters = _clusters(exposed)
@@ -228,6 +255,7 @@ class Catalog:
         yield "process", fragments(exposed.process)
 
     def _database(self) -> Mapping[str, Any]:
+        """The one database with its schemas; small, since schemas are few."""
         schemas = {
             identity: {"id": identity, "oid": oid, "name": name, "owner_id": OWNER}
             for name, (identity, oid) in list(self._schemas.items())
@@ -253,15 +281,21 @@ class Catalog:
             yield self._identity(relation, False), relation
 
     def _relation_entries(self, exposed: Exposed) -> _Members:
+        """Entries of relations, made as they are read: a declaration is small and may have changed."""
         for (identity, oid), relation in self._identified(exposed):
             opening = self._opening(identity, oid, relation.schema, relation.name)
             yield identity, chain((opening,), fragments({"View": _view(relation)}), self._closing(identity))
 
     def _item_entries(self, items: Iterable[_Item]) -> _Members:
+        """Entries of objects that were added: their text is there already."""
         for item in items:
             yield item.id, chain((item.text,), self._closing(item.id))
 
     def _closing(self, identity: str) -> Iterable[str]:
+        """The end of an entry, with the ids of what refers to it.
+
+        Last in the entry because it is the only part that changes afterwards.
+        """
         referrers = self._referrers.get(identity)
         if not referrers:
             return (',"referenced_by":[]}',)
@@ -295,6 +329,7 @@ def _comments(relations: Iterable[tuple[tuple[str, int], Relation]], items: Iter
 
 
 def _roles(roles: Mapping[str, bool]) -> dict[str, dict[str, Any]]:
+    """Roles by id: internal ones are `s1`, `s2`, …, others `u1`, …, in the order given."""
     serials = {"s": count(1), "u": count(1)}
     numbered: dict[str, dict[str, Any]] = {}
     for name, internal in roles.items():

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .server import Server
 
 _OWN = ("sql_writers", "sql_connections", "heap_frames", "fork")
+"""Settings that are attributes of `App` itself and of no group of settings."""
 _OWN_DEFAULTS: Mapping[str, Any] = {
     "sql_writers": "privileged",
     "sql_connections": 5000,
@@ -42,6 +43,7 @@ class Setting:
 
     @property
     def source(self) -> str:
+        """Told by the value: one that was set to its default cannot be told from one that was not set."""
         return "default" if self.value == self.default else "program"
 
 
@@ -84,7 +86,11 @@ class ConnectionRow:
 
 
 def settings(app: App) -> Iterator[Setting]:
-    """Every setting of `app` with its value and default as text, secrets redacted."""
+    """Every setting of `app` with its value and default as text, secrets redacted.
+
+    Names are dotted: `limits.head_bytes`, `listeners.main.address`.  What is a
+    secret is told by the name (`redaction`); URLs lose their userinfo.
+    """
     yield from _settings("limits", app.limits)
     yield from _settings("dialect", app.dialect)
     yield from _settings("", app.settings)
@@ -95,7 +101,12 @@ def settings(app: App) -> Iterator[Setting]:
 
 
 def routes(server: Server) -> Iterator[RouteRow]:
-    """Every route of every listener."""
+    """Every route of every listener.
+
+    Routes of disabled groups are not there: for this listener they do not
+    exist.
+    """
+    # A copy, made in one step: the server may close a listener meanwhile.
     for name, state in list(server.listeners.items()):
         for place in state.router.places():
             for method, route in place.routes.items():
@@ -112,13 +123,20 @@ def routes(server: Server) -> Iterator[RouteRow]:
 
 
 def connections(server: Server) -> Iterator[ConnectionRow]:
-    """Every open connection, oldest first."""
+    """Every open connection, oldest first.
+
+    One row is read at a time, so a connection that ends meanwhile may be shown
+    as it was at its end.
+    """
     for connection in sorted(server.connections, key=lambda connection: connection.number):
         yield _connection(connection)
 
 
 def addresses(server: Server) -> list[str]:
-    """Where the listeners are, as configured, but with the port that was really bound."""
+    """Where the listeners are, as configured, but with the port that was really bound.
+
+    A configured port 0 becomes the bound one; before it is bound it stays 0.
+    """
     found: list[str] = []
     for state in list(server.listeners.values()):
         where = state.listener.where
@@ -129,12 +147,20 @@ def addresses(server: Server) -> list[str]:
 
 
 def roles(app: App) -> dict[str, bool]:
-    """The names of roles that exist without anybody's doing, and whether they are internal."""
+    """The names of roles that exist without anybody's doing, and whether they are internal.
+
+    Everybody else's name is known only while they ask.
+    """
     dialect = app.dialect
     return {**dict.fromkeys(dialect.internal_users, True), dialect.anonymous_user: False}
 
 
 def _connection(connection: Connection) -> ConnectionRow:
+    """One row; dicts are copied in one step first, since their owner is another thread.
+
+    On HTTP/2 several requests are under way, often of one user: users are named
+    once, templates once for each request.
+    """
     conversations = list(connection._conversations.values())
     requests = [conversation.exchange.request for conversation in conversations]
     users = dict.fromkeys(request.identity.user for request in requests if request.identity is not None)
@@ -154,11 +180,16 @@ def _connection(connection: Connection) -> ConnectionRow:
 
 
 def _roles(listener: Listener, group: Any, public: bool) -> str:
+    """The roles that admit to a group; empty where it is public or has none."""
     policy = listener.policy(group)
     return "" if public or policy is None else policy
 
 
 def _settings(prefix: str, holder: Any) -> Iterator[Setting]:
+    """The attributes of an attrs class with their defaults.
+
+    A default that is made by a factory is made once more, to be compared with.
+    """
     for attribute in fields(type(holder)):
         name = f"{prefix}.{attribute.name}" if prefix else attribute.name
         made = getattr(attribute.default, "factory", None)
@@ -166,6 +197,7 @@ def _settings(prefix: str, holder: Any) -> Iterator[Setting]:
 
 
 def _setting(name: str, value: object, default: object) -> Setting:
+    """A row: both texts are redacted by the same name."""
     return Setting(name, _shown(name, _text(value)), _shown(name, _text(default)))
 
 
@@ -175,6 +207,10 @@ def _shown(name: str, text: str) -> str:
 
 
 def _text(value: object) -> str:
+    """A value as text: booleans in lower case, None empty, containers joined by commas.
+
+    Members of a container are told one by one, so none shows a repr.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):

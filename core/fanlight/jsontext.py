@@ -30,6 +30,7 @@ DEEPEST = 32
 
 PIECE_FRAGMENTS = 128
 PIECE_CHARACTERS = 16 * 1024
+"""What one piece may hold: well under a millisecond of joining and encoding."""
 
 _SCALARS = {None: "null", True: "true", False: "false"}
 
@@ -110,6 +111,12 @@ def pieces(text: Iterable[str]) -> Iterator[bytes]:
 
 
 def _members(value: Mapping[Any, Any], depth: int) -> Iterator[str]:
+    """A mapping: keys become text, values under a secret name are redacted unread.
+
+    None and booleans under such a name stay: that there is no password, or
+    whether one is asked for, is no secret.
+    """
+
     def text(name: str, member: object) -> Iterable[str]:
         if is_secret_name(name) and not (member is None or isinstance(member, bool)):
             return (quoted(REDACTED),)
@@ -130,6 +137,7 @@ def _scalar(value: object) -> str:
     if value is None or value is True or value is False:
         return _SCALARS[value]
     if isinstance(value, float):
+        # The methods of float and int themselves, as with str: a subclass may print what it likes.
         return float.__repr__(value) if isfinite(value) else "null"
     if isinstance(value, int):
         return int.__repr__(value) if value.bit_length() <= 1024 else quoted(UNPRINTABLE)

@@ -24,10 +24,13 @@ from .observe.escape import escape
 Form = Literal["json", "toml"]
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""Names that may stand in a path as they are; all others are escaped, since paths go to logs."""
 _SETTINGS = ("http_host_name", "allowed_origins", "tls_certificate", "tls_key")
 _ROOT = ("version", "sql", "http", *_SETTINGS)
+"""Members of the whole file."""
 _SQL = ("addr", "authenticator_kind", "allowed_roles", "enable_tls")
 _SQL_KINDS = ("Frontegg", "Password", "Sasl", "Oidc", "Talos", "None")
+"""Of a listener for the PostgreSQL protocol, which is checked and then ignored: files are shared."""
 _OURS = (
     "plaintext_policy",
     "allowed_hosts",
@@ -37,6 +40,7 @@ _OURS = (
     "max_connections",
     "allow_open_internal",
 )
+"""Members that the format did not have before; each is an attribute of `Listener` of the same name."""
 _HTTP = ("addr", "unix_path", "authenticator_kind", "enable_tls", "routes", *_OURS)
 # Groups that the older form may leave out: they are younger than it.
 _YOUNG = ("mcp_agent", "mcp_developer", "console_config")
@@ -46,7 +50,10 @@ _MEMBERS = {"address": "addr", "authenticator": "authenticator_kind", "tls": "en
 
 @frozen
 class Configuration:
-    """What a file says: listeners in the byte order of their names, settings, and what to tell a person."""
+    """What a file says: listeners in the byte order of their names, settings, and what to tell a person.
+
+    Valid in itself; whether a server may start with it is for `listeners.vet`.
+    """
 
     listeners: tuple[Listener, ...]
     settings: Settings
@@ -54,17 +61,27 @@ class Configuration:
 
 
 def parse(text: str, form: Form = "json") -> Configuration:
-    """Read the text of a file.  Raises `ConfigurationError`."""
+    """Read the text of a file.  Raises `ConfigurationError`.
+
+    The text was read by the caller, decoded from UTF-8.  Both forms give the
+    same objects, so nothing behind this function knows which it was.
+    """
     return from_mapping(_json(text) if form == "json" else _toml(text))
 
 
 def from_mapping(root: object) -> Configuration:
-    """Read an object of the same structure.  Raises `ConfigurationError` about the first bad member."""
+    """Read an object of the same structure.  Raises `ConfigurationError` about the first bad member.
+
+    Unknown members are remarks, never errors: an older server must start with a
+    newer file.  `sql` and `http` must both be there, though they may be empty.
+    """
     remarks: list[Remark] = []
+    # First of all: a member that was given twice would be checked with one value and read with another.
     _refuse_twice(root)
     members = _object(root, "configuration")
     sql, http = (_object(_required(members, name, ""), name) for name in ("sql", "http"))
     _ignore_unknown(members, _ROOT, "", remarks)
+    # In byte order, so that the first error does not depend on how the file was written down.
     for name in _ordered(sql):
         _check_sql(sql[name], _under("sql", name), remarks)
     listeners = tuple(_listener(name, http[name], _under("http", name), remarks) for name in _ordered(http))
@@ -79,6 +96,7 @@ class _Twice(dict[str, Any]):
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What the scanner makes of an object: a dict, or a `_Twice` that `_refuse_twice` will find."""
     members = dict(pairs)
     if len(members) == len(pairs):
         return members
@@ -89,10 +107,15 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(_: str) -> None:
+    """NaN and the infinities, which Python's scanner would take and RFC 8259 does not have."""
     raise ConfigurationError("configuration", "not valid JSON: a number that is not finite")
 
 
 def _json(text: str) -> object:
+    """The value of a JSON text; `ConfigurationError` with line and column, never with the text.
+
+    The scanner's own errors hold the whole document, which may hold secrets.
+    """
     from json import JSONDecodeError, loads
 
     try:
@@ -113,6 +136,7 @@ def _json(text: str) -> object:
 
 
 def _toml(text: str) -> object:
+    """The value of a TOML text; `ConfigurationError` with the place and nothing else of the reader's message."""
     from tomllib import TOMLDecodeError, loads
 
     try:
@@ -126,7 +150,10 @@ def _toml(text: str) -> object:
 
 
 def _refuse_twice(root: object) -> None:
-    """Also below members that nobody reads: a file that says two things is not understood."""
+    """Also below members that nobody reads: a file that says two things is not understood.
+
+    A list of what waits, instead of recursion: the nesting is the file's.
+    """
     waiting: list[tuple[str, object]] = [("", root)]
     while waiting:
         path, value = waiting.pop()
@@ -139,11 +166,13 @@ def _refuse_twice(root: object) -> None:
 
 
 def _under(path: str, name: str) -> str:
+    """The path of a member: `http.main.addr`, names that are not plain in quotes and escaped."""
     step = name if _PLAIN_NAME.fullmatch(name) else escape(name)
     return f"{path}.{step}" if path else step
 
 
 def _object(value: object, path: str) -> Mapping[str, Any]:
+    """`value` as an object whose members are named by strings; a mapping from code may have others."""
     if not isinstance(value, Mapping):
         raise ConfigurationError(path, f"expected an object, got {kind_of(value)}")
     for name in value:
@@ -153,12 +182,14 @@ def _object(value: object, path: str) -> Mapping[str, Any]:
 
 
 def _required(members: Mapping[str, Any], name: str, path: str) -> Any:
+    """The member `name` of the object at `path`; `ConfigurationError` where it is missing."""
     if name not in members:
         raise ConfigurationError(_under(path, name), "missing")
     return members[name]
 
 
 def _ordered(members: Mapping[str, Any]) -> list[str]:
+    """Names in the order of their bytes; from code they may hold lone surrogates."""
     return sorted(members, key=lambda name: name.encode("utf-8", "surrogatepass"))
 
 
@@ -170,6 +201,11 @@ def _ignore_unknown(members: Mapping[str, Any], known: tuple[str, ...], path: st
 
 
 def _check_sql(value: object, path: str, remarks: list[Remark]) -> None:
+    """Whether a listener of the PostgreSQL protocol is written as it must be; it is not opened.
+
+    A mistake in it is an error all the same: another server reads the same
+    file.
+    """
     members = _object(value, path)
     for name in _SQL:
         _required(members, name, path)
@@ -197,10 +233,16 @@ def _address(value: object, path: str) -> str:
 
 
 def _listener(name: str, value: object, path: str, remarks: list[Remark]) -> Listener:
+    """The listener at `path`. `ConfigurationError` speaks of members of the file.
+
+    `Listener` checks what members may hold and names its own attributes; those
+    are translated here (`_MEMBERS`).
+    """
     members = _object(value, path)
     kind, tls = (_required(members, member, path) for member in ("authenticator_kind", "enable_tls"))
     address = _bound(members, path)
     routes = _object(_required(members, "routes", path), f"{path}.routes")
+    # One boolean makes it the older form; a group of the newer one beside it is then the error.
     legacy = any(isinstance(routes.get(group), bool) for group in CONFIGURED_GROUPS)
     groups = _legacy_groups(members, routes, path) if legacy else dict(_new_groups(routes, path, remarks))
     _ignore_unknown(members, (*_HTTP, "allowed_roles") if legacy else _HTTP, path, remarks)
@@ -210,6 +252,7 @@ def _listener(name: str, value: object, path: str, remarks: list[Remark]) -> Lis
         return Listener(name, address, kind, tls, groups, **ours)
     except ConfigurationError as error:
         first, _, rest = error.path.partition(".")
+        # The name is the listener's key in the file, so the error is about the listener as a whole.
         if first == "name":
             raise error.moved(path) from None
         step = "unix_path" if first == "address" and "unix_path" in members else _MEMBERS.get(first, first)
@@ -217,6 +260,7 @@ def _listener(name: str, value: object, path: str, remarks: list[Remark]) -> Lis
 
 
 def _bound(members: Mapping[str, Any], path: str) -> str:
+    """The address of a listener, from `addr` or `unix_path`; both at once are an error."""
     if "unix_path" not in members:
         return _address(_required(members, "addr", path), f"{path}.addr")
     if "addr" in members:
@@ -228,6 +272,11 @@ def _bound(members: Mapping[str, Any], path: str) -> str:
 
 
 def _new_groups(routes: Mapping[str, Any], path: str, remarks: list[Remark]) -> Iterator[tuple[ConfiguredGroup, Roles]]:
+    """The enabled groups with their roles, from objects `{"enabled": …, "allowed_roles": …}`.
+
+    Each group must be named: one that is forgotten must not be silently off, or
+    worse, on.
+    """
     for group in CONFIGURED_GROUPS:
         here = f"{path}.routes.{group}"
         members = _object(_required(routes, group, f"{path}.routes"), here)
@@ -235,6 +284,7 @@ def _new_groups(routes: Mapping[str, Any], path: str, remarks: list[Remark]) -> 
         if not isinstance(enabled, bool):
             raise ConfigurationError(f"{here}.enabled", f"expected a boolean, got {kind_of(enabled)}")
         _ignore_unknown(members, ("enabled", "allowed_roles"), here, remarks)
+        # A disabled group needs no roles; those it has are not looked at.
         if enabled and "allowed_roles" not in members:
             raise ConfigurationError(here, "an enabled route group requires `allowed_roles`")
         if enabled:
@@ -242,6 +292,7 @@ def _new_groups(routes: Mapping[str, Any], path: str, remarks: list[Remark]) -> 
 
 
 def _legacy_groups(members: Mapping[str, Any], routes: Mapping[str, Any], path: str) -> Mapping[ConfiguredGroup, Roles]:
+    """The enabled groups of the older form, all with the listener's one `allowed_roles`."""
     enabled: list[ConfiguredGroup] = []
     for group in CONFIGURED_GROUPS:
         if group in _YOUNG and group not in routes:

@@ -30,15 +30,19 @@ if TYPE_CHECKING:
 PlaintextPolicy = Literal["close", "redirect"]
 
 KINDS: tuple[Kind, ...] = ("Frontegg", "Password", "Oidc", "None")
+"""The kinds that an HTTP listener may have; which of them can be served is `auth.chain`'s."""
 _NOT_HTTP = {
     "Sasl": "SASL authentication is not supported for HTTP listeners",
     "Talos": "Talos authentication is not yet supported for HTTP listeners",
 }
+"""Kinds that exist for other protocols: a better answer than "unknown"."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PORT = re.compile(r"[0-9]{1,5}")
 _EVERYBODY: Roles = "NormalAndInternal"
+"""The roles that admit every user there is."""
 _INTERNAL = ("Internal", "NormalAndInternal")
-# The fallback has the roles of the last of these that is enabled.
+"""Roles that admit internal users."""
+# The fallback has the roles of the first of these that is enabled.
 _FALLBACK: tuple[ConfiguredGroup, ...] = ("internal", "profiling", "base")
 # Longest path that fits `sun_path` with its final NUL, on every system.
 _UNIX_PATH_BYTES = 103
@@ -62,7 +66,12 @@ class Address:
 
     @property
     def loopback(self) -> bool:
-        """Only this machine can reach it."""
+        """Only this machine can reach it.
+
+        A Unix socket counts: its file's mode keeps others out.  So does an IPv4
+        loopback address inside IPv6.  The unspecified addresses are not
+        loopback.
+        """
         if self.path is not None or self.host.startswith("127."):
             return True
         from ipaddress import ip_address
@@ -73,12 +82,17 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """`IP:PORT` (IPv6 in brackets, port 0 for a free one) or `unix:PATH`; else `ConfigurationError`."""
+    """`IP:PORT` (IPv6 in brackets, port 0 for a free one) or `unix:PATH`; else `ConfigurationError`.
+
+    A literal address, never a name: which sockets are opened must not depend on
+    what a resolver says.
+    """
     if text.startswith("unix:"):
         path = text.removeprefix("unix:")
         if not path or "\0" in path or len(path.encode("utf-8", "surrogateescape")) > _UNIX_PATH_BYTES:
             raise ConfigurationError("address", f"expected a path of at most {_UNIX_PATH_BYTES} bytes after `unix:`")
         return Address(path=path)
+    # From the right: an IPv6 literal has colons of its own.
     host, _, port = text.rpartition(":")
     bare = host[1:-1] if host[:1] == "[" and host[-1:] == "]" else host
     literal = is_ipv4(host) if bare is host else is_ipv6(bare)
@@ -97,17 +111,20 @@ def check_roles(value: object, path: str) -> Roles:
 
 
 def _check_name(_: Any, attribute: Attribute[str], value: object) -> None:
+    """Names stand in paths, metrics and logs as they are, so they hold nothing that needs escaping."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ConfigurationError(attribute.name, "a listener's name is 1 to 64 of A-Z a-z 0-9 _ . -")
 
 
 def _check_address(_: Any, attribute: Attribute[str], value: object) -> None:
+    """Only that it can be read; whether it can be bound is known when it is."""
     if not isinstance(value, str):
         raise ConfigurationError(attribute.name, f"expected IP:PORT, got {kind_of(value)}")
     parse_address(value)
 
 
 def _check_kind(_: Any, attribute: Attribute[Kind], value: object) -> None:
+    """A kind that HTTP can speak; whether this release has it is asked when a server starts (`vet`)."""
     if not isinstance(value, str):
         raise ConfigurationError(attribute.name, f"expected a string, got {kind_of(value)}")
     if value in _NOT_HTTP:
@@ -122,6 +139,7 @@ def _check_policy(_: Any, attribute: Attribute[PlaintextPolicy], value: object) 
 
 
 def _check_count(_: Any, attribute: Attribute[int], value: object) -> None:
+    """True is an int for Python, but no count."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigurationError(attribute.name, "expected a whole number of at least 1")
 
@@ -142,6 +160,11 @@ def _groups(value: object) -> Mapping[ConfiguredGroup, Roles]:
 
 
 def _hosts(value: object) -> tuple[str, ...]:
+    """Names for `Listener.allowed_hosts`, as `auth.host.HostGuard` reads them.
+
+    A port would never match: names are compared without one.  A `*` inside a
+    name is refused, since it would look like a pattern and be none.
+    """
     entries = strings(value, "allowed_hosts")
     for index, entry in enumerate(entries):
         where = None if entry == "*" else split_host(entry.removeprefix("*."))
@@ -152,12 +175,14 @@ def _hosts(value: object) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def _networks(entries: tuple[str, ...]) -> Sequence[IPv4Network | IPv6Network]:
+    """The networks of `entries`, remembered: `trusts` asks for each connection. Raises ValueError."""
     from ipaddress import ip_network
 
     return tuple(ip_network(entry) for entry in entries)
 
 
 def _proxies(value: object) -> tuple[str, ...]:
+    """Addresses or networks in CIDR form, host bits zero."""
     entries = strings(value, "trusted_proxies")
     for index, entry in enumerate(entries):
         try:
@@ -178,6 +203,13 @@ class Listener:
     `trusted_proxies` (networks; none: loopback and Unix peers).
     `trusted_user_header` lets such a proxy name the user on kind None.
     `max_connections` counts sockets before any request.
+
+    `tls` has it speak TLS only; `plaintext_policy` says whether plaintext is
+    then closed or redirected.  `allow_open_internal` is the operator's word
+    that an open door (`open_internal`) is meant.
+
+    Each value is checked on its own as it is set; `ConfigurationError` names
+    the attribute.
     """
 
     name: str = field(default="main", validator=_check_name)
@@ -204,7 +236,11 @@ class Listener:
         return self.where.path
 
     def serves(self, group: RouteGroup) -> bool:
-        """Do the routes of `group` exist here?  Those of a disabled group are unknown paths."""
+        """Do the routes of `group` exist here?  Those of a disabled group are unknown paths.
+
+        Login and logout exist where there are passwords or sessions, OAuth
+        metadata where MCP is, `fallback` always.
+        """
         if group == "fallback":
             return True
         if group in ("login", "logout"):
@@ -215,7 +251,12 @@ class Listener:
         return (GROUPS[group].roles or group) in self.groups
 
     def policy(self, group: RouteGroup) -> Policy:
-        """The roles `group` admits.  None, for one that has none or is disabled, admits nobody."""
+        """The roles `group` admits. None, for one that has none or is disabled, admits nobody.
+
+        `fallback`, all paths that are unknown, has the roles of the most
+        guarded group that is enabled, so that strangers cannot map a listener
+        by its 404s; with none of them enabled, everybody who is authenticated.
+        """
         if group != "fallback":
             owner = GROUPS[group].roles
             return self.groups.get(owner) if owner is not None else None
@@ -225,7 +266,11 @@ class Listener:
         return "Anybody"
 
     def trusts(self, peer: str) -> bool:
-        """Is the socket's own peer (an IP literal, or empty for a Unix socket) a trusted proxy?"""
+        """Is the socket's own peer (an IP literal, or empty for a Unix socket) a trusted proxy?
+
+        Without networks: a Unix peer, or a loopback one.  With networks a Unix
+        peer is in none of them.
+        """
         if not self.behind_trusted_proxy:
             return False
         if not peer:
@@ -233,6 +278,7 @@ class Listener:
         from ipaddress import ip_address
 
         address = ip_address(peer)
+        # A dual-stack socket shows IPv4 peers inside IPv6; networks are written in IPv4.
         plain = (address.ipv4_mapped if address.version == 6 else None) or address
         if not self.trusted_proxies:
             return plain.is_loopback
@@ -243,6 +289,8 @@ class Listener:
         """Would anybody who can reach it become an internal user by saying so?
 
         Kind None believes every name; public groups ask for none.
+
+        `vet` refuses such a listener unless `allow_open_internal` is set.
         """
         asked = (roles for group, roles in self.groups.items() if not GROUPS[group].public)
         return self.authenticator == "None" and not self.where.loopback and any(r in _INTERNAL for r in asked)
@@ -252,6 +300,9 @@ def vet(listeners: Iterable[Listener], settings: Settings) -> tuple[Remark, ...]
     """Whether a server may start with these; `ConfigurationError` about the first that may not.
 
     Returned is what a person should know.  Paths are those of the file form.
+
+    Rules that need more than one listener, or the settings: unique names, a
+    certificate for TLS, an authenticator that exists, no open door by accident.
     """
     remarks: list[Remark] = []
     if (settings.http_host_name or "").strip() and resolve_host(settings.http_host_name, None) is None:
@@ -268,6 +319,7 @@ def vet(listeners: Iterable[Listener], settings: Settings) -> tuple[Remark, ...]
 
 
 def _vet_one(listener: Listener, settings: Settings, path: str) -> None:
+    """The rules of one listener beside the settings; `ConfigurationError` about a member of `path`."""
     require_available(listener.authenticator, f"{path}.authenticator_kind")
     if listener.tls and not settings.certified:
         raise ConfigurationError(f"{path}.enable_tls", "TLS needs a certificate and a key")
@@ -280,6 +332,7 @@ def _vet_one(listener: Listener, settings: Settings, path: str) -> None:
 
 
 def _remarks(listener: Listener, path: str) -> Iterable[Remark]:
+    """What is allowed but should be known: who can reach the listener, and what they can read."""
     if not listener.where.loopback:
         if listener.authenticator == "None":
             yield Remark("warning", f"{path}.addr", "other machines can reach a listener that authenticates nobody")

@@ -49,7 +49,9 @@ RESERVED_SCHEMAS = frozenset(
 """Schemas that belong to the engine and to fanlight's own relations."""
 
 MOST_COLUMNS = 1000
+"""Columns of one relation."""
 LONGEST_NAME = 63
+"""Characters of a name; PostgreSQL, whose clients come here too, keeps no more."""
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -91,6 +93,9 @@ class Cells:
     Calling it calls `source` and returns an iterator.  While that is read it
     raises `ValueError` for a row that does not fit; the message names relation,
     row and column, never a value.
+
+    Rows are read one by one, so `source` may be a generator of any length.
+    None is NULL in every column.
     """
 
     name: str
@@ -106,9 +111,15 @@ class Cells:
                     [value if value is None else read(value) for value, (_, read) in zip(values, readers, strict=True)]
                 )
             except (TypeError, ValueError, OverflowError, RecursionError):
+                # The usual row is read in one expression; only one that fails is looked at cell by cell.
                 raise self._misfit(number, values) from None
 
     def _values(self, number: int, row: Any) -> Sequence[Any]:
+        """The values of a row in the order of the columns; `ValueError` where it has not got them.
+
+        A mapping may leave names out (NULL) and have others; an object must
+        have all: a missing attribute is a misspelt one.
+        """
         if isinstance(row, tuple | list):
             if len(row) != len(self.columns):
                 raise ValueError(
@@ -125,6 +136,11 @@ class Cells:
             ) from None
 
     def _misfit(self, number: int, values: Sequence[Any]) -> ValueError:
+        """The error about the first cell of a row that its column cannot take.
+
+        Types are named, values never: they are the host's data and errors are
+        shown to whoever sent the statement.
+        """
         where = f"relation {self.name!r}, row {number}"
         for column, value in zip(self.columns, values, strict=True):
             try:
@@ -136,7 +152,11 @@ class Cells:
 
 
 def _split(declared: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[Column, ...]]:
-    """What was declared, as options and columns."""
+    """What was declared, as options and columns.
+
+    Checks both.  A name of `OPTIONS` is an option unless its value is a type,
+    so a relation may have columns called `name` or `cost`.
+    """
     options = {name: value for name, value in declared.items() if name in OPTIONS and not _is_type(value)}
     typed = {name: value for name, value in declared.items() if name not in options}
     given = options.get("columns")
@@ -149,11 +169,16 @@ def _split(declared: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[Column
 
 
 def _is_type(value: object) -> bool:
+    """Whether a keyword declares a column: `int`, `int | None`, `list[str]`, not `"orders"` or True."""
     return isinstance(value, type | UnionType) or get_origin(value) is not None
 
 
 def _column_type(name: str, annotation: Any) -> ColumnType:
-    """The column type for `int`, `int | None`, `Optional[int]`, `list[str]` and the like."""
+    """The column type for `int`, `int | None`, `Optional[int]`, `list[str]` and the like.
+
+    Every column takes NULL, so `| None` changes nothing; a union of two types
+    has no column type.  `TypeError` names the column.
+    """
     plain = annotation
     if get_origin(annotation) in (Union, UnionType):
         some = [choice for choice in get_args(annotation) if choice is not type(None)]
@@ -166,6 +191,7 @@ def _column_type(name: str, annotation: Any) -> ColumnType:
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
+    """The types of the options, and the schema; `TypeError` or `ValueError`."""
     for option in ("name", "doc", "schema", "cost"):
         if not isinstance(options.get(option, ""), str):
             raise TypeError(f"{option}= is a string (or a type, for a column of that name)")
@@ -179,6 +205,10 @@ def _check_options(options: Mapping[str, Any]) -> None:
 
 
 def _check_columns(columns: Sequence[Any]) -> None:
+    """Names and types of the columns, and their number.
+
+    Names are unique without regard to case, since SQL has none in bare names.
+    """
     seen: set[str] = set()
     for column in columns:
         if not isinstance(column, Column):
@@ -204,7 +234,11 @@ def _check_name(what: str, name: str) -> None:
 
 
 def _made(source: Callable[[], Iterable[Any]], options: Mapping[str, Any], columns: tuple[Column, ...]) -> Relation:
-    """The relation that `source` and its declaration make."""
+    """The relation that `source` and its declaration make.
+
+    Async functions are refused here, while the host starts, and not when the
+    first statement reads them.
+    """
     if isinstance(source, type) or not callable(source):
         raise TypeError("a relation is published by a function that returns rows")
     if inspect.iscoroutinefunction(source) or inspect.isasyncgenfunction(source):
@@ -224,6 +258,7 @@ def _made(source: Callable[[], Iterable[Any]], options: Mapping[str, Any], colum
 
 
 def _check_arguments(source: Callable[..., Any]) -> None:
+    """`TypeError` for a function with a parameter that has no default."""
     try:
         inspect.signature(source).bind()
     except TypeError:
@@ -233,6 +268,7 @@ def _check_arguments(source: Callable[..., Any]) -> None:
 
 
 def _bigint(value: Any) -> int:
+    """Whatever is a whole number by `__index__`, numpy's too; floats are not, even 1.0."""
     number = index(value)
     if not -(2**63) <= number < 2**63:
         raise OverflowError
@@ -240,6 +276,7 @@ def _bigint(value: Any) -> int:
 
 
 def _integer(value: Any) -> int:
+    """As `_bigint`, in 32 bits."""
     number = _bigint(value)
     if not -(2**31) <= number < 2**31:
         raise OverflowError
@@ -247,12 +284,14 @@ def _integer(value: Any) -> int:
 
 
 def _double(value: Any) -> float:
+    """Any number, NaN and the infinities included; `float` would also read text, which is no number here."""
     if isinstance(value, str | bytes):
         raise TypeError
     return float(value)
 
 
 def _boolean(value: Any) -> bool:
+    """True or False and nothing that is merely true."""
     if not isinstance(value, bool):
         raise TypeError
     return value
@@ -270,12 +309,14 @@ def _timestamp(value: Any) -> float:
 
 def _document(value: Any) -> str:
     """JSON text; what JSON cannot say (a date, an object) becomes a string."""
+    # Encoded once to find lone surrogates, which no client could be sent.
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
     text.encode()
     return text
 
 
 def _text(value: Any) -> str:
+    """`str(value)`; ValueError (UnicodeEncodeError) for lone surrogates, which no client could be sent."""
     text = str(value)
     if not text.isascii():
         text.encode()

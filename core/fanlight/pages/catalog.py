@@ -24,6 +24,7 @@ from .effects import COORDINATOR_KEYS, ProcessSnapshot, SnapshotCoordinator, Sna
 async def catalog_dump(request: Request) -> Response:
     """`GET /api/catalog/dump`: 200 with the catalog; 400 for malformed `options`."""
     parse_options(request.query)
+    # The options were only checked: a client that sends them wrong should hear of it here as for SQL.
     snapshot = await SnapshotProcess()
     return _streamed(request.server.app.catalog.dump(_exposed(request.server, snapshot)))
 
@@ -36,6 +37,10 @@ async def coordinator_dump(request: Request) -> Response:
 
 
 def _exposed(server: Server, snapshot: ProcessSnapshot) -> Exposed:
+    """What a dump shows beside the catalog's own objects, read from server and snapshot.
+
+    Each listener is there, even one whose routes are all disabled.
+    """
     app = server.app
     routes: dict[str, list[dict[str, str]]] = {name: [] for name in server.listeners}
     for route in inventory.routes(server):
@@ -71,6 +76,7 @@ def _streamed(text: Iterator[bytes]) -> Response:
     async def produce() -> None:
         await SendBody(first)
         for piece in text:
+            # A turn for the host's loop before each piece, an empty one included: it was work as well.
             await Sleep(0)
             if piece:
                 await SendBody(piece)

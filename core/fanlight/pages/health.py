@@ -12,6 +12,7 @@ READY = text(200, "ready")
 NOT_READY = text(503, "not ready")
 
 POLL_SECONDS = 0.05
+"""How late a waiting probe may be; conditions are set from any thread and wake nobody."""
 
 
 async def livez(request: Request) -> Response:
@@ -33,6 +34,7 @@ async def readyz(request: Request) -> Response:
 
 
 def _wait(request: Request) -> bool:
+    """Whether the query asks to wait; 400 for another value than `true` or `false`."""
     value = read_query(request, "wait").get("wait", "false")
     if value not in ("true", "false"):
         raise Refused(bad_query("wait: provided string was not `true` or `false`"))

@@ -24,17 +24,22 @@ if TYPE_CHECKING:
     from ..observe.exposition import Slices
 
 ASKS_RULES = "x-materialize-accept-enrich-rules"
+"""The request field by which a scraper asks for the enrichment rules; its value does not matter."""
 RULES = "x-materialize-enrich-rules"
 VARY = ("vary", "Accept, Accept-Encoding")
+"""Caches must keep the representations apart; on every 200, whatever was sent."""
 GZIP = ("content-encoding", "gzip")
 
 WORTH_ZIPPING = 1024
 """Bytes up to which a body is sent as it is."""
 _LONGEST_ERROR = 500
+"""Characters of an error's text in a 500."""
 
 _WRITING = ("columns", "runs", "families", "text", "openmetrics", "messages", "delimited", "exposition", "gzip")
+"""Modules of `observe` that the first scrape imports, those that others need first."""
 
 Failures = list[tuple[str, Exception]]
+"""Collectors that raised, with what they raised."""
 
 
 async def metrics(request: Request) -> Response:
@@ -42,9 +47,13 @@ async def metrics(request: Request) -> Response:
 
     A collector that raises costs its own metrics and nothing else: it is
     counted in `fanlight_metrics_collector_errors_total` and logged.
+
+    Once a streamed answer has begun, a family that cannot be written breaks it
+    off: a scraper must not take half of the metrics for all of them.
     """
     server, head = request.server, request.head
     own = server.metrics
+    # The first scrape of this server; a `Memory` is made only by scrapes.
     if own.memory is None:
         await _load()
     from ..observe.exposition import Memory, slices
@@ -57,6 +66,7 @@ async def metrics(request: Request) -> Response:
         own.collector_failed(collector)
         failures.append((collector, error))
 
+    # Before the walk begins: a generator cannot ask an engine.
     gathered = await _gathered(server.registry)
     body = slices(form, server.registry, own.shown, memory=own.memory, failed=failed, gathered=gathered)
     try:
@@ -65,6 +75,7 @@ async def metrics(request: Request) -> Response:
         await _report([*failures, ("metrics", error)])
         return _refusal(error)
     fields = (("content-type", form.content_type), VARY, *_rules(request))
+    # `_first` has read as far as this takes to be known.
     zipped = allows(head.all("accept-encoding"), "gzip") and len(first) > WORTH_ZIPPING
     if not body.ended:
         return _streamed(fields, first, body, failures, zipped=zipped)
@@ -92,6 +103,7 @@ async def _first(body: Slices) -> bytes:
 
 
 def _whole(fields: Fields, body: bytes, *, zipped: bool) -> Response:
+    """A body that is complete: sent with its length, compressed in one go (at most about a slice)."""
     if not zipped:
         return Response(200, fields, body)
     from ..observe.gzip import compress
@@ -100,7 +112,11 @@ def _whole(fields: Fields, body: bytes, *, zipped: bool) -> Response:
 
 
 def _streamed(fields: Fields, first: bytes, body: Slices, failures: Failures, *, zipped: bool) -> Response:
-    """The slices as they are made, each after the client took the one before."""
+    """The slices as they are made, each after the client took the one before.
+
+    The failures are reported after the last slice, since collectors are asked
+    until then.  An empty slice sends nothing and still gives the loop its turn.
+    """
 
     async def produce() -> None:
         await SendBody(first)
@@ -114,6 +130,7 @@ def _streamed(fields: Fields, first: bytes, body: Slices, failures: Failures, *,
     async def produce_zipped() -> None:
         from ..observe.gzip import Gzip
 
+        # One gzip member for the whole answer; a slice often gives no bytes of it yet.
         stream = Gzip()
         data = stream.add(first)
         while True:
@@ -130,7 +147,10 @@ def _streamed(fields: Fields, first: bytes, body: Slices, failures: Failures, *,
 
 
 async def _gathered(registry: Any) -> Mapping[Any, Gathered]:
-    """What the collectors that may block gave; each has its share of `PATIENCE`."""
+    """What the collectors that may block gave; each has its share of `PATIENCE`.
+
+    One after the other, so that a scrape holds one worker thread at most.
+    """
     if registry is None:
         return {}
     from ..observe.families import collectors
@@ -140,10 +160,16 @@ async def _gathered(registry: Any) -> Mapping[Any, Gathered]:
 
 
 async def _gather(collector: Any, seconds: float) -> Gathered:
+    """One collector's families; a failure where it raises or is not done after `seconds`.
+
+    The race cancels the effect then, but a thread cannot be stopped: the engine
+    refuses the next question to a collector that is still busy.
+    """
     try:
         first, answer = await Race((GatherMetrics(collector), Sleep(seconds)))
     except EffectFailed as error:
         return Gathered((), error)
+    # The sleep won.
     if first == 1:
         return Gathered((), TimeoutError(f"no metrics within {seconds:g} s"))
     given: Gathered = answer
@@ -160,12 +186,21 @@ async def _report(failures: Failures) -> None:
 
 
 def _refusal(error: Exception) -> Response:
+    """500 with the error's text: the operator of the scraper has to find the broken family.
+
+    A text that cannot be encoded is repaired, an empty one replaced by the
+    class.
+    """
     said = str(error).encode("utf-8", "replace").decode() or type(error).__name__
     return text(500, said[:_LONGEST_ERROR])
 
 
 def _rules(request: Request) -> Fields:
-    """The enrichment rules, for those who asked: base64 of gzip of JSON; nothing where there are none."""
+    """The enrichment rules, for those who asked: base64 of gzip of JSON; nothing where there are none.
+
+    Asked by a field and answered by one, so the body stays what every scraper
+    expects.
+    """
     rules = request.server.app.metric_rules
     if not rules or request.field(ASKS_RULES) is None:
         return ()

@@ -17,6 +17,7 @@ from ..profiling.effects import CaptureHeap, HeapMode, HeapRefused, MarkHeap, Re
 from ..profiling.formats import FORMATS, Format
 
 MOST_SECONDS = 3600
+"""The longest difference: a mark holds memory for as long."""
 
 _REFUSALS = {
     "unavailable": text(400, "This software was compiled without heap profiling support."),
@@ -25,6 +26,7 @@ _REFUSALS = {
     "busy": text(503, "heap snapshot already running"),
     "failed": text(500, "heap snapshot failed"),
 }
+"""The engine's reasons as answers; statuses and texts are those that clients know."""
 _NO_SWITCH = text(403, "memory profiling is unavailable in this build")
 
 
@@ -48,7 +50,11 @@ async def mode(request: Request) -> Response:
 
 
 async def switch_mode(request: Request) -> Response:
-    """`POST /prof/mode`: switch heap profiling, or nothing, and tell the state that follows."""
+    """`POST /prof/mode`: switch heap profiling, or nothing, and tell the state that follows.
+
+    Body: `{"memory_active": true|false|null}`.  403 where tracing is not
+    possible, 409 where it is the application's own, otherwise 200.
+    """
     wanted = _wanted(await read_json(request))
     if wanted is None:
         return _state(await ReadHeapMode())
@@ -62,6 +68,10 @@ async def switch_mode(request: Request) -> Response:
 
 
 async def _difference(chosen: Format, seconds: int) -> Response:
+    """What is allocated between now and `seconds` later, and still alive then.
+
+    The mark is let go with this routine, also when the client leaves.
+    """
     mark = await MarkHeap()
     if isinstance(mark, HeapRefused):
         return _REFUSALS[mark.reason]
@@ -71,18 +81,25 @@ async def _difference(chosen: Format, seconds: int) -> Response:
 
 
 def _profile(chosen: Format, answer: bytes | HeapRefused) -> Response:
+    """200 with the encoded profile, or the answer to a refusal."""
     if isinstance(answer, HeapRefused):
         return _REFUSALS[answer.reason]
     return Response(200, (chosen.field,), answer)
 
 
 def _format(name: str) -> Format:
+    """The row of `FORMATS`; 400 for a name that is none."""
     if name not in FORMATS:
         raise Refused(text(400, f"unrecognized format: {name}"))
     return FORMATS[name]
 
 
 def _seconds(value: str) -> int:
+    """`seconds` as a number from 1 to `MOST_SECONDS`; 400 for everything else.
+
+    Length and ASCII are asked first: `int` also reads other scripts' digits,
+    and takes quadratic time for long ones.
+    """
     if not (value.isascii() and value.isdigit() and len(value) <= 20):
         raise Refused(bad_query("`seconds` must be a whole number"))
     seconds = int(value)
@@ -94,7 +111,11 @@ def _seconds(value: str) -> int:
 
 
 def _wanted(body: Any) -> bool | None:
-    """What the body asks for: `memory_active`, null and absent alike mean "leave it"."""
+    """What the body asks for: `memory_active`, null and absent alike mean "leave it".
+
+    Refuses (422) another shape, and the member given twice: of two switches no
+    one is the right one.
+    """
     if not isinstance(body, dict):
         raise Refused(wrong_shape("expected an object"))
     if "memory_active" in repeated(body):

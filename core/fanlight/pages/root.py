@@ -1,4 +1,9 @@
-"""The home page: which process this is, and where to look into it."""
+"""The home page: which process this is, and where to look into it.
+
+The page is one small document without scripts; whatever it shows of the
+process is escaped.  It decides nothing about access: a link that the caller
+may not follow is shown all the same, and its own gates refuse.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,12 @@ from ..http.response import Response, html
 
 @frozen
 class ProcessFacts:
-    """What the process is: `argv0` is a base name, `python` a version such as `3.11.7`."""
+    """What the process is: `argv0` is a base name, `python` a version such as `3.11.7`.
+
+    `version` is fanlight's own.  No path, no argument, no variable of the
+    environment: those may hold secrets, and everybody with the base roles sees
+    this page.
+    """
 
     pid: int
     argv0: str
@@ -23,7 +33,7 @@ class ProcessFacts:
 
 @frozen
 class DescribeProcess(Effect[ProcessFacts]):
-    """The facts of this process."""
+    """The facts of this process. Answered inline: an engine has them at hand."""
 
     runs = "loop"
 
@@ -42,7 +52,9 @@ _PLACES = (
     ("/api/catalog/dump", "what the process exposes (internal users)"),
     ("/api/coordinator/dump", "loops, tasks, threads, connections (internal users)"),
 )
+"""Paths with what is found there, in the order of the page."""
 
+# Filled by `str.format`: the document has no other braces.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -59,12 +71,17 @@ _PAGE = """<!doctype html>
 
 
 async def home(request: Request) -> Response:
-    """GET /: the process, and a link to each page that this listener serves."""
+    """GET /: the process, and a link to each page that this listener serves.
+
+    Always 200.  Links are in the order of `_PLACES`, those of disabled groups left out.
+    """
     facts = await DescribeProcess()
+    # Templates are compared, not paths: the router has them as they were declared.
     served = {place.path for place in request.listener.router.places()}
     places = "\n".join(
         f'<li><a href="{path}">{path}</a><span>{escape(words)}</span></li>' for path, words in _PLACES if path in served
     )
+    # `argv0` is chosen by whoever starts the process, so it is as foreign as any text.
     return html(
         200,
         _PAGE.format(

@@ -38,6 +38,8 @@ async def stderr_config(request: Request) -> Response:
 async def _check_targets(request: Request) -> None:
     """Refuse (415, 413, 400, 422) a body that is not `{"targets": "<string>"}`; other members are ignored."""
     body = await read_json(request)
+    # The checks stay though nothing is set any more: old clients rely on which mistake gets which
+    # status.
     if not isinstance(body, dict):
         raise Refused(wrong_shape("expected an object"))
     if "targets" not in body:
