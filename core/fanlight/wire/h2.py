@@ -63,6 +63,12 @@ _UNSHARED = frozenset({"set-cookie"})
 """Fields whose values are somebody's secret: never remembered."""
 
 
+class _Connection(H2Connection):
+    """h2 remembers how the last 65,536 streams ended, which is seven megabytes a connection: far fewer will do."""
+
+    MAX_CLOSED_STREAMS = 1024
+
+
 class _Inbound:
     """The receiving half of a stream: bytes not taken yet and how many they cost the window.
 
@@ -104,7 +110,7 @@ class H2Wire:
         self._events: deque[Event] = deque()
         self._inbound: dict[int, _Inbound] = {}
         self._goodbye = False
-        self._h2 = H2Connection(config=_CONFIG)
+        self._h2 = _Connection(config=_CONFIG)
         # h2 has set its bound on the decoder that is replaced here: it goes along, against HPACK bombs.
         bound = self._h2.decoder.max_header_list_size
         self._h2.encoder, self._h2.decoder = RememberingEncoder(), RememberingDecoder()

@@ -270,6 +270,19 @@ def test_silence_ends_with_no_error() -> None:
     assert machine.said().goaway == NO_ERROR
 
 
+def test_streams_that_have_ended_are_forgotten_in_time() -> None:
+    machine = Machine()
+    for n in range(3000):
+        machine.wire.at(1000.0 + n)
+        machine.receive(get(2 * n + 1))
+        machine.wire.respond(2 * n + 1, 204, (), b"", DATE)
+        machine.wire.recycle(2 * n + 1)
+    assert len(machine.wire._h2._closed_streams) <= 1024
+    assert len(machine.said().answers) == 3000
+    machine.receive(get(1))
+    assert machine.said().goaway == PROTOCOL_ERROR
+
+
 def test_frames_that_tell_nothing_are_events_of_no_stream() -> None:
     machine = Machine()
     machine.wire.receive(frame(PRIORITY, 0, 1, b"\0\0\0\0\0") * 20)
