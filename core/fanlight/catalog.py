@@ -186,7 +186,7 @@ class Catalog:
         return pieces(members(self._sections(exposed)))
 
     def _put(self, letter: str, place: tuple[str, str], body: str, references: tuple[str, ...], comment: str) -> str:
-        """Give the object an id and an oid and enter it. Everything was checked before: nothing here fails."""
+        """Give the object an id and an oid and enter it.  Everything was checked before: nothing here fails."""
         schema, name = place
         self._schema(schema)
         identity = f"{letter}{next(self._serials[letter])}"
@@ -198,7 +198,7 @@ class Catalog:
         return identity
 
     def _schema(self, name: str) -> tuple[str, int]:
-        """The id and oid of a schema, made at first sight. A schema never goes, even when it is empty."""
+        """The id and oid of a schema, made at first sight.  A schema never goes, even when it is empty."""
         known = self._schemas.get(name)
         if known is None:
             letter = "s" if name == SYSTEM_SCHEMA else "u"

@@ -233,7 +233,7 @@ def _address(value: object, path: str) -> str:
 
 
 def _listener(name: str, value: object, path: str, remarks: list[Remark]) -> Listener:
-    """The listener at `path`. `ConfigurationError` speaks of members of the file.
+    """The listener at `path`.  `ConfigurationError` speaks of members of the file.
 
     `Listener` checks what members may hold and names its own attributes; those
     are translated here (`_MEMBERS`).

@@ -175,7 +175,7 @@ def _hosts(value: object) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def _networks(entries: tuple[str, ...]) -> Sequence[IPv4Network | IPv6Network]:
-    """The networks of `entries`, remembered: `trusts` asks for each connection. Raises ValueError."""
+    """The networks of `entries`, remembered: `trusts` asks for each connection.  Raises ValueError."""
     from ipaddress import ip_network
 
     return tuple(ip_network(entry) for entry in entries)
@@ -251,7 +251,7 @@ class Listener:
         return (GROUPS[group].roles or group) in self.groups
 
     def policy(self, group: RouteGroup) -> Policy:
-        """The roles `group` admits. None, for one that has none or is disabled, admits nobody.
+        """The roles `group` admits.  None, for one that has none or is disabled, admits nobody.
 
         `fallback`, all paths that are unknown, has the roles of the most
         guarded group that is enabled, so that strangers cannot map a listener

@@ -173,7 +173,7 @@ class Sampled:
 
 
 def _samples(metric: Any) -> Iterator[Sample]:
-    """The samples of an Info or Enum. Labels of the child and of the sample (an Enum's state) are joined."""
+    """The samples of an Info or Enum.  Labels of the child and of the sample (an Enum's state) are joined."""
     for child in children_of(metric):
         labels = dict(zip(metric._labelnames, child._labelvalues, strict=True))
         for suffix, more, value, *_ in child._child_samples():

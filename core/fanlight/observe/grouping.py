@@ -33,7 +33,7 @@ _ROLES: Mapping[str, Mapping[str, str]] = {
     "histogram": {"_bucket": "bucket", "_count": "count", "_sum": "sum", "_created": "created"},
     "gaugehistogram": {"_bucket": "bucket", "_gcount": "count", "_gsum": "sum"},
 }
-"""By type and suffix: what a sample is to its metric. A suffix that is not here makes a stranger."""
+"""By type and suffix: what a sample is to its metric.  A suffix that is not here makes a stranger."""
 _SHOWN = {"counter": "_total", "info": "_info"}
 """The suffix that belongs to a family's name in this format, which knows no suffixes of samples."""
 _LATEST = 1 << 63
@@ -58,7 +58,7 @@ class _Group:
         self.quantiles: list[tuple[float, float]] = []
 
     def add(self, role: str, sample: Any) -> None:
-        """Take in one sample; a later one of the same role replaces the earlier. Raises ValueError for a bad bound."""
+        """Take in one sample; a later one of the same role replaces the earlier.  Raises ValueError for a bad bound."""
         if role == "bucket":
             self.buckets.append((float(sample.labels["le"]), sample.value, sample.exemplar))
         elif role == "quantile":

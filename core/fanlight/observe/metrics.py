@@ -85,7 +85,7 @@ class _Cells:
 
 
 class _Tallies(_Cells):
-    """Counters and gauges. A counter is asked for an exemplar each, so there is one None each."""
+    """Counters and gauges.  A counter is asked for an exemplar each, so there is one None each."""
 
     def values(self, children: list[Any]) -> list[Any]:
         return [cell._value for cell in children]

@@ -62,7 +62,7 @@ def _line(family: Any, sample: Any) -> str:
 
 @lru_cache(REMEMBERED)
 def _comments(name: str, doc: str, kind: str, unit: str) -> str:
-    """HELP, TYPE and, where there is a unit, UNIT. Help texts escape quotes here, as label values do."""
+    """HELP, TYPE and, where there is a unit, UNIT.  Help texts escape quotes here, as label values do."""
     shown = metric_name(name)
     units = f"# UNIT {shown} {unit}\n" if unit else ""
     return f"# HELP {shown} {label_value(doc)}\n# TYPE {shown} {kind}\n{units}"

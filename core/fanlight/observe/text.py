@@ -176,7 +176,7 @@ class PlainText(Renderer):
 
 
 def _line(sample: Any) -> str:
-    """One line, the time in whole milliseconds. Raises TypeError or ValueError for a value that is no number."""
+    """One line, the time in whole milliseconds.  Raises TypeError or ValueError for a value that is no number."""
     moment = "" if sample.timestamp is None else f" {int(float(sample.timestamp) * 1000):d}"
     labels = tuple(sample.labels.items()) if sample.labels else ()
     return f"{_before_number(sample.name, labels)}{number_text(sample.value)}{moment}\n"

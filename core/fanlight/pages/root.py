@@ -33,7 +33,7 @@ class ProcessFacts:
 
 @frozen
 class DescribeProcess(Effect[ProcessFacts]):
-    """The facts of this process. Answered inline: an engine has them at hand."""
+    """The facts of this process.  Answered inline: an engine has them at hand."""
 
     runs = "loop"
 

@@ -226,7 +226,7 @@ class H2Wire:
         self._events.append(Finished())
 
     def _translate(self, event: H2Event) -> None:
-        """One event of h2's as ours. Raises `Flood` when the resets that we had to send are too many."""
+        """One event of h2's as ours.  Raises `Flood` when the resets that we had to send are too many."""
         if isinstance(event, RequestReceived):
             self._request(event)
         elif isinstance(event, DataReceived):

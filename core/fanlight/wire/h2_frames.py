@@ -118,7 +118,7 @@ class FrameGate:
         return data
 
     def _count(self, kind: int, flags: int, length: int) -> None:
-        """Count a whole frame by its kind and compare with the limits. Raises `Flood`."""
+        """Count a whole frame by its kind and compare with the limits.  Raises `Flood`."""
         limits = self._limits
         if kind == DATA:
             self._count_data(flags, length)
