@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,5 +69,6 @@ def test_the_heavy_libraries_are_not_loaded() -> None:
         "engines_for(Server(App(), now=now(), entropy=SystemEntropy()))\n"
         "print(*(name for name in ('duckdb', 'nanoarrow', 'asyncio', 'trio', 'h2') if name in sys.modules))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=paths)
     assert done.stdout.split() == []

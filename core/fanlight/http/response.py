@@ -82,4 +82,16 @@ def empty(status: int, *fields: tuple[str, str]) -> Response:
 
 def phrase(status: int) -> Response:
     """A refusal without a documented text: the lower-case reason phrase (decisions.md 7)."""
-    return text(status, HTTPStatus(status).phrase.lower())
+    return text(status, reason(status).lower())
+
+
+# What RFC 9110 calls them; Python before 3.13 has the names of older RFCs.
+_REASONS = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+
+
+def reason(status: int) -> str:
+    """The reason phrase, the same under every Python; empty for a status without one."""
+    try:
+        return _REASONS.get(status) or HTTPStatus(status).phrase
+    except ValueError:
+        return ""

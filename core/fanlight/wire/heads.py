@@ -8,9 +8,8 @@ that no value can start a new line (RFC 9112 section 4, RFC 9110 section 5.5).
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
 
-from ..http.response import Fields
+from ..http.response import Fields, reason
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -50,7 +49,7 @@ def prefix(status: int, fields: Fields) -> bytes:
     known = _PREFIXES.get(key)
     if known is not None:
         return known
-    lines = [f"HTTP/1.1 {status} {_reason(status)}\r\n".encode()]
+    lines = [f"HTTP/1.1 {status} {reason(status)}\r\n".encode()]
     lines += [name.encode() + b": " + encode_field(name, value) + b"\r\n" for name, value in fields]
     data = b"".join(lines)
     if not any(name in _UNSHARED for name, _ in fields):
@@ -58,14 +57,6 @@ def prefix(status: int, fields: Fields) -> bytes:
             _PREFIXES.clear()
         _PREFIXES[key] = data
     return data
-
-
-def _reason(status: int) -> str:
-    """The reason phrase; empty for a status without one, which RFC 9112 section 4 allows."""
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
 
 
 def http_date(wall: float) -> str:

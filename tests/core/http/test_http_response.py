@@ -30,7 +30,10 @@ def test_empty_has_no_type() -> None:
     [
         (400, "bad request"),
         (408, "request timeout"),
-        (414, "request-uri too long"),
+        (413, "content too large"),
+        (414, "uri too long"),
+        (416, "range not satisfiable"),
+        (422, "unprocessable content"),
         (431, "request header fields too large"),
         (500, "internal server error"),
         (505, "http version not supported"),

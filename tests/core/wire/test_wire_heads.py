@@ -19,6 +19,10 @@ def test_a_head_is_a_status_line_and_its_fields() -> None:
     )
 
 
+def test_phrases_are_those_of_rfc_9110_under_every_python() -> None:
+    assert prefix(422, ()) == b"HTTP/1.1 422 Unprocessable Content\r\n"
+
+
 def test_a_status_without_a_phrase_keeps_its_blank() -> None:
     assert prefix(299, ()) == b"HTTP/1.1 299 \r\n"  # RFC 9112 section 4: the blank stays
 
