@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING, Any
 from .asks import ClientGone, Sleep
 from .http.request import ReadBody
 from .http.response import Refused, Response, SendBody
-from .http.websocket import AcceptWebSocket, CloseWebSocket, NextMessage, PeerClosed, SendMessage, handshake
+from .http.websocket import (
+    AcceptWebSocket,
+    Attend,
+    CloseWebSocket,
+    Enlist,
+    HasLeft,
+    NextMessage,
+    PeerClosed,
+    SendMessage,
+    SendTexts,
+    StopWork,
+    handshake,
+)
 from .routine import PARKED, Attempt, Conversation, Thrown
 from .wire.body import BrokenBody
 from .wire.head import BAD_REQUEST
@@ -130,17 +142,19 @@ def _accept(connection: Connection, conversation: Conversation, op: AcceptWebSoc
 
 
 def _open_next(connection: Connection, conversation: Conversation, op: NextMessage) -> Any:
-    """Set the bound for the messages to come, then take the next one."""
+    """Set the bounds for the messages to come, then take the next one."""
     if conversation.socket is None:
         return LOST if conversation.gone else _misplaced(op)
+    conversation.alone = op.alone
     if op.limit is not None:
-        conversation.socket.limit = op.limit
+        conversation.socket.bound(op.limit, op.fragments)
     return _next(connection, conversation, op)
 
 
 def _next(connection: Connection, conversation: Conversation, op: NextMessage) -> Any:
     """The oldest item of the inbox, if there is one."""
     if conversation.inbox:
+        conversation.stopped = False  # whoever asked for that meant what came before
         return connection.take_item(conversation)
     over = conversation.gone or (conversation.socket is not None and conversation.socket.closing)
     return LOST if over else PARKED  # after a Close nothing is waited for: the peer may never answer it
@@ -155,6 +169,61 @@ def _send_message(connection: Connection, conversation: Conversation, op: SendMe
     conversation.socket.send(op.data)
     connection.flush_websocket(conversation)
     return _room(connection, conversation, op)
+
+
+def _send_texts(connection: Connection, conversation: Conversation, op: SendTexts) -> Any:
+    if conversation.socket is not None and not conversation.gone:
+        conversation.socket.send_texts(op.texts)
+        connection.flush_websocket(conversation)
+    return _room(connection, conversation, op)
+
+
+def _attend(connection: Connection, conversation: Conversation, op: Attend) -> Any:
+    conversation.beat_at = connection.now.mono + op.every
+    connection.sleepers.add(conversation)
+    return _attended(connection, conversation, op)
+
+
+def _attended(connection: Connection, conversation: Conversation, op: Attend) -> Any:
+    answer = "left" if conversation.gone or conversation.left else "stop" if conversation.stopped else None
+    if answer is not None:
+        conversation.beat_at = inf
+        return answer
+    if connection.ticking and connection.now.mono >= conversation.beat_at:
+        conversation.beat_at = connection.now.mono + op.every
+        if conversation.socket is not None:
+            conversation.socket.ping(b"")
+            connection.flush_websocket(conversation)
+    return PARKED
+
+
+def _has_left(connection: Connection, conversation: Conversation, op: HasLeft) -> Any:
+    return conversation.gone or conversation.left
+
+
+def _enlist(connection: Connection, conversation: Conversation, op: Enlist) -> Any:
+    conversation.number = op.number
+    connection.server.enlisted[op.number] = (connection, conversation)
+    return None
+
+
+def _stop_work(connection: Connection, conversation: Conversation, op: StopWork) -> Any:
+    found = connection.server.enlisted.get(op.number)
+    if found is None:
+        return "unknown"
+    if not _may_stop(conversation, found[1]):
+        return "forbidden"
+    found[0].interrupt(found[1], connection.now)
+    return "stopped"
+
+
+def _may_stop(conversation: Conversation, other: Conversation) -> bool:
+    asking, asked = conversation.exchange.request, other.exchange.request
+    if asking.listener.listener.authenticator == "None":
+        return True
+    if asking.identity is None or asked.identity is None:
+        return False
+    return asking.identity.privileged or asking.identity.user == asked.identity.user
 
 
 def _close_websocket(connection: Connection, conversation: Conversation, op: CloseWebSocket) -> Any:
@@ -175,6 +244,11 @@ OPENS: Mapping[type, Attempt] = {
     AcceptWebSocket: _accept,
     NextMessage: _open_next,
     SendMessage: _send_message,
+    SendTexts: _send_texts,
+    Attend: _attend,
+    HasLeft: _has_left,
+    Enlist: _enlist,
+    StopWork: _stop_work,
     CloseWebSocket: _close_websocket,
 }
 
@@ -184,4 +258,6 @@ ATTEMPTS: Mapping[type, Attempt] = {
     SendBody: _room,
     NextMessage: _next,
     SendMessage: _room,
+    SendTexts: _room,
+    Attend: _attended,
 }

@@ -97,6 +97,7 @@ class Transcript:
     """A sink that writes down what it is told."""
 
     separator: bytes = b","
+    first: int = 256 * 1024
     lines: list[str] = field(factory=list)
     notices: list[list[Notice]] = field(factory=list)
     errors: list[SqlError] = field(factory=list)
