@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 RECENT_REQUESTS = 1000
 CONNECTIONS_PER_TURN = 8
 MALFORMED = "unknown"
+
+
 class ListenerState:
     """A listener at work: its routes, gates, parsers' memories and open connections.
 

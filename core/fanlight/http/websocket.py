@@ -75,7 +75,7 @@ class SendTexts(Op[None]):
 
 
 @frozen
-class Attend(Op['Literal["left", "stop"]']):
+class Attend(Op[Literal["left", "stop"]]):
     """Attend to the peer while work is under way: the ask to race it with.
 
     Answers `left` once no more messages will come (a Close, a fault, the end of
@@ -100,7 +100,7 @@ class Enlist(Op[None]):
 
 
 @frozen
-class StopWork(Op['Literal["stopped", "unknown", "forbidden"]']):
+class StopWork(Op[Literal["stopped", "unknown", "forbidden"]]):
     """Stop what the exchange enlisted as `number` attends to; nothing happens if it is idle.
 
     Only its own user, internal users and superusers may, but anybody on kind

@@ -106,8 +106,10 @@ class SocketSink:
         """The end of a statement, and what came of it."""
         told = list(map(notice, notices))
         changed = [parameter_status(name, value) for name, value in parameters]
-        before = (*self._head(), complete(tag), *told) if self._ended() else (*told, starting(rows=False), complete(tag))
-        await SendTexts([*before, *changed])
+        if self._ended():
+            await SendTexts([*self._head(), complete(tag), *told, *changed])
+        else:
+            await SendTexts([*told, starting(rows=False), complete(tag), *changed])
 
     async def failed(self, error: SqlError, notices: Sequence[Notice]) -> None:
         """The end of a statement that failed, perhaps in the middle of its rows."""
