@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 LOST = PeerClosed(1006)
 _EVENT_BYTES = 16 * 1024  # so much of a streamed body is as much work as one event
+_EVENT_TEXTS = 16  # and so are so many short messages
 
 
 def _misplaced(op: object) -> Thrown:
@@ -172,19 +173,26 @@ def _send_message(connection: Connection, conversation: Conversation, op: SendMe
 
 
 def _send_texts(connection: Connection, conversation: Conversation, op: SendTexts) -> Any:
-    if conversation.socket is not None and not conversation.gone:
-        conversation.socket.send_texts(op.texts)
-        connection.flush_websocket(conversation)
+    """Write messages; what they cost counts, so that many rows leave the host's loop its turn."""
+    if conversation.gone:
+        return None
+    if conversation.socket is None:
+        return _misplaced(op)
+    connection.budget -= 1 + len(op.texts) // _EVENT_TEXTS
+    conversation.socket.send_texts(op.texts)
+    connection.flush_websocket(conversation)
     return _room(connection, conversation, op)
 
 
 def _attend(connection: Connection, conversation: Conversation, op: Attend) -> Any:
+    """Wait beside the work that this is raced with."""
     conversation.beat_at = connection.now.mono + op.every
     connection.sleepers.add(conversation)
     return _attended(connection, conversation, op)
 
 
 def _attended(connection: Connection, conversation: Conversation, op: Attend) -> Any:
+    """Why the work should stop; else a Ping when one is due."""
     answer = "left" if conversation.gone or conversation.left else "stop" if conversation.stopped else None
     if answer is not None:
         conversation.beat_at = inf
@@ -198,16 +206,21 @@ def _attended(connection: Connection, conversation: Conversation, op: Attend) ->
 
 
 def _has_left(connection: Connection, conversation: Conversation, op: HasLeft) -> Any:
+    """Whether the end of the messages has come already."""
     return conversation.gone or conversation.left
 
 
 def _enlist(connection: Connection, conversation: Conversation, op: Enlist) -> Any:
+    """Make the exchange known; it is forgotten with its record."""
+    if conversation.gone:
+        return None
     conversation.number = op.number
     connection.server.enlisted[op.number] = (connection, conversation)
     return None
 
 
 def _stop_work(connection: Connection, conversation: Conversation, op: StopWork) -> Any:
+    """Find the exchange, and ask it to stop if whoever asks may."""
     found = connection.server.enlisted.get(op.number)
     if found is None:
         return "unknown"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..asks import Sleep
 from ..http.websocket import SendTexts
 from .effects import Batch
 from .errors import Notice, SqlError
@@ -93,12 +92,10 @@ class SocketSink:
         await SendTexts([*map(notice, self._take_notices()), starting(rows=True)])
 
     async def rows(self, batch: Batch) -> None:
-        """Send rows, in slices; the host's loop has its turn after each."""
+        """Send rows, a slice at a time, each as much as a turn of the host's loop allows."""
         head = self._head()
         rows = batch.data.split(self.separator)
         for at in range(0, len(rows), SLICE):
-            if at:
-                await Sleep(0)
             await SendTexts([*head, *map(row, rows[at : at + SLICE])])
             head = ()
 
