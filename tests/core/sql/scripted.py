@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from attrs import define, field, frozen
 
 from fanlight.asks import Race
+from fanlight.http.websocket import StopWork
 from fanlight.sql import effects
 from fanlight.sql.effects import Batch, Executed, SqlFailed
 from fanlight.sql.errors import Notice, SqlError
@@ -77,6 +78,9 @@ class Scripted:
             case effects.Configure(_, settings, _):
                 self.log.append(f"configure: {dict(settings)}")
                 return self.refuses
+            case StopWork(number):
+                self.log.append(f"stop {number}")
+                return {1: "stopped", 2: "forbidden"}.get(number, "unknown")
             case effects.Forget():
                 self.log.append("forget")
                 return None
