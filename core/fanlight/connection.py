@@ -206,7 +206,7 @@ class Connection(Upgraded):
     def interrupt(self, conversation: Conversation, now: Now) -> None:
         """Another exchange wants the work of this one to stop: it is told in a turn of its own, which is due now."""
         conversation.stopped = True
-        if conversation in self.sleepers:
+        if conversation.beat_at < inf:  # it attends
             conversation.beat_at = self.deadline = now.mono
             self.server.arm(self)
 

@@ -365,3 +365,14 @@ def test_shutdown_closes_with_1001() -> None:
     assert heard(socket) == heard(busy) == [Closed(1001, "")]
     assert closed(bench)
     assert bench.running() == []
+
+
+def test_cancelling_an_idle_transaction_wakes_nobody() -> None:
+    bench = Bench()
+    socket, other = bench.session(), bench.session()
+    ask(socket, "begin")
+    heard(socket)
+    ask(other, "select pg_cancel_backend(1)")
+    bench.sim.advance(0)
+    assert bench.sim.deadline > bench.sim.now.mono
+    assert heard(socket) == []
