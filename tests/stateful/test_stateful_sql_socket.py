@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from h2.exceptions import ProtocolError
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -38,7 +39,12 @@ class Client:
         """Take what came; each request's messages must be well formed when its end comes."""
         if self.socket.client.closed is not None:
             return
-        for message in heard(self.socket, seconds):
+        try:
+            came = heard(self.socket, seconds)
+        except ProtocolError:  # the client's library answers a Close on a connection that is closed already
+            self.ended = True
+            return
+        for message in came:
             if message == "ping" or not isinstance(message, dict):
                 self.ended = self.ended or isinstance(message, Closed)
                 continue
@@ -83,7 +89,7 @@ class SqlSockets(RuleBasedStateMachine):
                 "begin",
                 "commit",
                 "rollback",
-                "begin; insert 1",
+                "begin; slow 2",
                 "[",
             ]
         ),
@@ -185,4 +191,4 @@ class SqlSockets(RuleBasedStateMachine):
 
 
 TestSqlSockets = SqlSockets.TestCase
-TestSqlSockets.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+TestSqlSockets.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
