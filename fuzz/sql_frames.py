@@ -10,7 +10,7 @@ from tests.core.sql.sockets import Bench, end_all, heard
 
 
 def one_input(data: bytes) -> None:
-    """Messages are divided by zero bytes; the first is the opening if `data` begins with `!`, else a good one is sent."""
+    """Messages are divided by zero bytes; behind a `!` the first is the opening, else a good one is sent."""
     bench = Bench()
     try:
         if data[:1] == b"!":

@@ -124,7 +124,7 @@ def test_no_more_than_so_many_wait_for_their_first_message() -> None:
     [bench.socket() for _ in range(4)]
     assert bench.connect().websocket(PATH)[0].status == 429
     peers[0].send(json.dumps(HELLO))
-    assert bench.socket(peer="192.0.2.1")
+    assert bench.socket(peer="192.0.2.1").client.closed is None
 
 
 def test_a_foreign_page_is_refused_and_a_bad_handshake_first() -> None:

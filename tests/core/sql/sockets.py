@@ -13,7 +13,6 @@ from typing import Any
 from attrs import define, field
 
 from fanlight import App, Limits, Listener
-from fanlight.asks import Effect
 from fanlight.sql import effects
 from fanlight.sql.effects import Batch, Executed, SqlFailed
 from fanlight.sql.errors import CANCELLED, SqlError
@@ -57,7 +56,7 @@ class Engine:
     def open(self) -> list[Handle]:
         return [handle for handle in self.sessions if not handle.closed]
 
-    def answer(self, effect: Effect[Any]) -> Outcome:
+    def answer(self, effect: Any) -> Outcome:
         """What the engine makes of an effect."""
         match effect:
             case effects.OpenSession(identity):

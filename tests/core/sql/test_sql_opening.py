@@ -73,7 +73,7 @@ def test_a_repr_tells_no_secret() -> None:
     assert "hush" not in repr(read_opening('{"token":"hush"}'))
 
 
-values = st.none() | st.integers() | st.text(max_size=3) | st.just({}) | st.just([])
+values: st.SearchStrategy[object] = st.none() | st.integers() | st.text(max_size=3) | st.just({}) | st.just([])
 documents = st.dictionaries(st.sampled_from(["user", "password", "token", "options", "x"]), values)
 
 
