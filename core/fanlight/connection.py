@@ -120,7 +120,7 @@ class Connection(Upgraded):
         if self.sleepers:
             self.ticking = True
             for conversation in tuple(self.sleepers):
-                if conversation.wake_at <= now.mono:
+                if min(conversation.wake_at, conversation.beat_at) <= now.mono:
                     self._retry(conversation)
             self.ticking = False
         self._expire()
@@ -202,6 +202,13 @@ class Connection(Upgraded):
     def finished(self) -> bool:
         """Closed, and nothing cleans up any more: the server may forget it."""
         return self.state == "closed" and not self._conversations
+
+    def interrupt(self, conversation: Conversation, now: Now) -> None:
+        """Another exchange wants the work of this one to stop: it is told in a turn of its own, which is due now."""
+        conversation.stopped = True
+        if conversation.beat_at < inf:  # it attends
+            conversation.beat_at = self.deadline = now.mono
+            self.server.arm(self)
 
     # ---- reading -------------------------------------------------------------
 
@@ -327,7 +334,7 @@ class Connection(Upgraded):
             for conversation in self._conversations.values():
                 deadline = min(deadline, conversation.cleanup_at, self._stalls_at(conversation))
             for conversation in self.sleepers:
-                deadline = min(deadline, conversation.wake_at)
+                deadline = min(deadline, conversation.wake_at, conversation.beat_at)
         self.deadline = deadline
         if deadline < self.armed:
             self.server.arm(self)

@@ -345,7 +345,7 @@ class Exchanges(Host):
             self._outputs.append(Cancel(number, effect))
         conversation.performing = None
         self.sleepers.discard(conversation)
-        conversation.wake_at = inf
+        conversation.wake_at = conversation.beat_at = inf
 
     # ---- answering -----------------------------------------------------------
 
@@ -464,6 +464,8 @@ class Exchanges(Host):
         """The exchange is over: one access record, whatever became of it."""
         conversation.routine = None
         self.sleepers.discard(conversation)
+        if conversation.number:
+            self.server.enlisted.pop(conversation.number, None)
         if self._conversations.pop(conversation.stream, None) is None:
             return
         exchange = conversation.exchange

@@ -42,8 +42,12 @@ class Limits:
     # WebSocket: one message after authentication, one before it (T7), fragments.
     message_bytes: int = 5 * MIB
     first_message_bytes: int = 64 * KIB
+    first_message_fragments: int = 128
+    first_messages: int = 256
+    first_messages_per_peer: int = 16
     message_overhead_bytes: int = 16 * MIB
     waiting_messages: int = 32
+    waiting_bytes: int = MIB
 
     # HTTP/2 abuse, counted over `flood_window` seconds (T15).
     streams: int = 100
@@ -59,6 +63,7 @@ class Limits:
     proxy_header: float = 5.0
     tls_handshake: float = 10.0
     request_head: float = 10.0
+    first_message: float = 10.0
     body_progress: float = 30.0
     write_progress: float = 30.0
     keep_alive: float = 75.0

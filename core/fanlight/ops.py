@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING, Any
 from .asks import ClientGone, Sleep
 from .http.request import ReadBody
 from .http.response import Refused, Response, SendBody
-from .http.websocket import AcceptWebSocket, CloseWebSocket, NextMessage, PeerClosed, SendMessage, handshake
+from .http.websocket import (
+    AcceptWebSocket,
+    Attend,
+    CloseWebSocket,
+    Enlist,
+    HasLeft,
+    NextMessage,
+    PeerClosed,
+    SendMessage,
+    SendTexts,
+    StopWork,
+    handshake,
+)
 from .routine import PARKED, Attempt, Conversation, Thrown
 from .wire.body import BrokenBody
 from .wire.head import BAD_REQUEST
@@ -25,6 +37,7 @@ if TYPE_CHECKING:
 
 LOST = PeerClosed(1006)
 _EVENT_BYTES = 16 * 1024  # so much of a streamed body is as much work as one event
+_EVENT_TEXTS = 16  # and so are so many short messages
 
 
 def _misplaced(op: object) -> Thrown:
@@ -130,17 +143,19 @@ def _accept(connection: Connection, conversation: Conversation, op: AcceptWebSoc
 
 
 def _open_next(connection: Connection, conversation: Conversation, op: NextMessage) -> Any:
-    """Set the bound for the messages to come, then take the next one."""
+    """Set the bounds for the messages to come, then take the next one."""
     if conversation.socket is None:
         return LOST if conversation.gone else _misplaced(op)
+    conversation.alone = op.alone
     if op.limit is not None:
-        conversation.socket.limit = op.limit
+        conversation.socket.bound(op.limit, op.fragments)
     return _next(connection, conversation, op)
 
 
 def _next(connection: Connection, conversation: Conversation, op: NextMessage) -> Any:
     """The oldest item of the inbox, if there is one."""
     if conversation.inbox:
+        conversation.stopped = False  # whoever asked for that meant what came before
         return connection.take_item(conversation)
     over = conversation.gone or (conversation.socket is not None and conversation.socket.closing)
     return LOST if over else PARKED  # after a Close nothing is waited for: the peer may never answer it
@@ -155,6 +170,73 @@ def _send_message(connection: Connection, conversation: Conversation, op: SendMe
     conversation.socket.send(op.data)
     connection.flush_websocket(conversation)
     return _room(connection, conversation, op)
+
+
+def _send_texts(connection: Connection, conversation: Conversation, op: SendTexts) -> Any:
+    """Write messages; what they cost counts, so that many rows leave the host's loop its turn."""
+    if conversation.gone:
+        return None
+    if conversation.socket is None:
+        return _misplaced(op)
+    connection.budget -= 1 + len(op.texts) // _EVENT_TEXTS
+    conversation.socket.send_texts(op.texts)
+    connection.flush_websocket(conversation)
+    return _room(connection, conversation, op)
+
+
+def _attend(connection: Connection, conversation: Conversation, op: Attend) -> Any:
+    """Wait beside the work that this is raced with."""
+    conversation.beat_at = connection.now.mono + op.every
+    connection.sleepers.add(conversation)
+    return _attended(connection, conversation, op)
+
+
+def _attended(connection: Connection, conversation: Conversation, op: Attend) -> Any:
+    """Why the work should stop; else a Ping when one is due."""
+    answer = "left" if conversation.gone or conversation.left else "stop" if conversation.stopped else None
+    if answer is not None:
+        conversation.beat_at = inf
+        return answer
+    if connection.ticking and connection.now.mono >= conversation.beat_at:
+        conversation.beat_at = connection.now.mono + op.every
+        if conversation.socket is not None:
+            conversation.socket.ping(b"")
+            connection.flush_websocket(conversation)
+    return PARKED
+
+
+def _has_left(connection: Connection, conversation: Conversation, op: HasLeft) -> Any:
+    """Whether the end of the messages has come already."""
+    return conversation.gone or conversation.left
+
+
+def _enlist(connection: Connection, conversation: Conversation, op: Enlist) -> Any:
+    """Make the exchange known; it is forgotten with its record."""
+    if conversation.gone:
+        return None
+    conversation.number = op.number
+    connection.server.enlisted[op.number] = (connection, conversation)
+    return None
+
+
+def _stop_work(connection: Connection, conversation: Conversation, op: StopWork) -> Any:
+    """Find the exchange, and ask it to stop if whoever asks may."""
+    found = connection.server.enlisted.get(op.number)
+    if found is None:
+        return "unknown"
+    if not _may_stop(conversation, found[1]):
+        return "forbidden"
+    found[0].interrupt(found[1], connection.now)
+    return "stopped"
+
+
+def _may_stop(conversation: Conversation, other: Conversation) -> bool:
+    asking, asked = conversation.exchange.request, other.exchange.request
+    if asking.listener.listener.authenticator == "None":
+        return True
+    if asking.identity is None or asked.identity is None:
+        return False
+    return asking.identity.privileged or asking.identity.user == asked.identity.user
 
 
 def _close_websocket(connection: Connection, conversation: Conversation, op: CloseWebSocket) -> Any:
@@ -175,6 +257,11 @@ OPENS: Mapping[type, Attempt] = {
     AcceptWebSocket: _accept,
     NextMessage: _open_next,
     SendMessage: _send_message,
+    SendTexts: _send_texts,
+    Attend: _attend,
+    HasLeft: _has_left,
+    Enlist: _enlist,
+    StopWork: _stop_work,
     CloseWebSocket: _close_websocket,
 }
 
@@ -184,4 +271,6 @@ ATTEMPTS: Mapping[type, Attempt] = {
     SendBody: _room,
     NextMessage: _next,
     SendMessage: _room,
+    SendTexts: _room,
+    Attend: _attended,
 }

@@ -56,7 +56,9 @@ class Conversation:
     `asks` are the open ones, in the order of the race if `racing`;
     `performing` the effects under way by number.  `pending` is output that a
     window holds back, which last moved at `moved_at`; `unended` says that the wire must be told the end of the
-    body, `owed` how many bytes its head promised.  `started`: a response head was written; `ending`: the response is
+    body, `owed` how many bytes its head promised.  `beat_at` is when an attended exchange is due for a Ping, `stopped`
+    says that somebody wants its work to stop, `number` what it is enlisted as, `alone` that nothing is to be read
+    ahead.  `started`: a response head was written; `ending`: the response is
     complete but for `pending`; `gone`: the client has left.
     """
 
@@ -66,6 +68,10 @@ class Conversation:
     racing = False
     performing: dict[int, Effect[Any]] | None = None
     wake_at = inf
+    beat_at = inf
+    number = 0
+    alone = False
+    stopped = False
     cleanup_at = inf
     gone = False
     started = False
@@ -89,6 +95,11 @@ class Conversation:
     def inbox(self) -> deque[Item]:
         """Messages that no routine has taken yet."""
         return deque()
+
+    @property
+    def left(self) -> bool:
+        """Whether the last of all messages has come."""
+        return bool(self.inbox) and not isinstance(self.inbox[-1], (str, bytes))
 
     @property
     def waiting(self) -> bool:

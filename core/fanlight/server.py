@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import lru_cache
-from ipaddress import ip_network
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +20,7 @@ from .connection import Connection
 from .http.response import Fields, text
 from .http.router import Router
 from .ingress import NoWire
+from .lobby import UNCOUNTED, Lobby, network_of
 from .observe.records import AccessRecord
 from .timers import Deadlines
 from .wire.h1 import H1Wire
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from .listeners import Listener
     from .moment import Entropy, Now
     from .observe.metrics import HttpMetrics
+    from .routine import Conversation
     from .wire.h2 import H2Wire
     from .wire.h2_head import H2HeadReader
     from .wire.secure import SecureChannel
@@ -42,15 +42,6 @@ if TYPE_CHECKING:
 RECENT_REQUESTS = 1000
 CONNECTIONS_PER_TURN = 8
 MALFORMED = "unknown"
-_UNCOUNTED = frozenset({"", "127.0.0.1", "::1"})
-
-
-@lru_cache(1024)
-def network_of(peer: str) -> str:
-    """The network that counts as one peer: an IPv4 address, or the /64 of an IPv6 one (threats: T1)."""
-    if ":" not in peer:
-        return peer
-    return str(ip_network(f"{peer}/64", strict=False))
 
 
 class ListenerState:
@@ -69,6 +60,7 @@ class ListenerState:
         self.no_wire: Any = NoWire()
         self.open = 0
         self.peers: dict[str, int] = {}
+        self.lobby = Lobby(server.limits)
         self.channel: Callable[[], SecureChannel] | None = None
         self._limits = server.limits
         self._heads = HeadReader(server.limits)
@@ -118,7 +110,8 @@ class Server:
     """One app being served.
 
     `entropy` is the host's source of random bytes.  `connections` are all that
-    are not finished; `recent` the last access records, oldest first.
+    are not finished; `recent` the last access records, oldest first.  `enlisted`
+    are the exchanges whose work others may stop, by number.
     """
 
     def __init__(self, app: App, *, now: Now, entropy: Entropy) -> None:
@@ -135,6 +128,7 @@ class Server:
         self.assets: Assets | None = None
         self.metrics: HttpMetrics = HttpMetrics()
         self.connections: set[Connection] = set()
+        self.enlisted: dict[int, tuple[Connection, Conversation]] = {}
         self.recent: deque[AccessRecord] = deque(maxlen=RECENT_REQUESTS)
         self.common_fields: Fields = common_fields(text(400, ""), credentialed=False)
         self.origins = self._origins(())
@@ -174,7 +168,7 @@ class Server:
 
     def _admits(self, state: ListenerState, peer: str) -> bool:
         """The bound for one peer network; loopback and trusted proxies have none (threats: T19)."""
-        if peer in _UNCOUNTED or state.listener.trusts(peer):
+        if peer in UNCOUNTED or state.listener.trusts(peer):
             return True
         return state.peers.get(network_of(peer), 0) < self.limits.connections_per_peer
 
@@ -240,7 +234,7 @@ class Server:
         connection.peer = peer
         network = network_of(peer)
         state.peers[network] = state.peers.get(network, 0) + 1
-        return state.peers[network] <= self.limits.connections_per_peer or peer in _UNCOUNTED
+        return state.peers[network] <= self.limits.connections_per_peer or peer in UNCOUNTED
 
     def malformed(self, state: ListenerState, status: int) -> None:
         """Something that is no request was refused."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .exchanges import Exchanges
 from .http.response import Response
+from .http.websocket import NextMessage
 from .ops import LOST
 from .wire.body import BrokenBody
 
@@ -71,8 +72,18 @@ class Upgraded(Exchanges):
             and not conversation.gone
             and not conversation.pending
             and self.backlog <= self.limits.high_water
-            and len(conversation.inbox) < self.limits.waiting_messages
+            and self._may_wait(conversation)
         )
+
+    def _may_wait(self, conversation: Conversation) -> bool:
+        """Whether one more message may be read before the routine asks for it."""
+        inbox = conversation.inbox
+        if conversation.alone:
+            return not inbox and any(isinstance(ask, NextMessage) for ask in conversation.asks)
+        if not inbox:
+            return True
+        held = sum(len(item) for item in inbox if isinstance(item, (str, bytes)))
+        return len(inbox) < self.limits.waiting_messages and held < self.limits.waiting_bytes
 
     def _leave_websocket(self, conversation: Conversation) -> None:
         """The end without a Close: a routine that listens is told, another one is interrupted.

@@ -165,18 +165,17 @@ class Catalogue:
 
     def __init__(self, relations: Mapping[str, Relation]) -> None:
         self._relations = relations
-        self._known: dict[str, Relation] = {}
         self._by_live: dict[str, Relation] = {}
         self._everywhere: set[str] = set()
 
     def missing(self) -> list[Relation]:
         """The relations that are new, or have been replaced, since `added`."""
-        known = self._known
-        return [relation for name, relation in list(self._relations.items()) if known.get(name) is not relation]
+        known = self._by_live
+        relations = list(self._relations.values())
+        return [relation for relation in relations if known.get(live_name(relation)) is not relation]
 
     def added(self, relation: Relation) -> None:
         """The view of `relation` exists now."""
-        self._known[relation.name] = relation
         self._by_live[live_name(relation)] = relation
 
     def by_live(self, name: str) -> Relation | None:
@@ -189,9 +188,9 @@ class Catalogue:
         Strings count too, and so do the relations that objects in the database
         were made from (see `keep`).
         """
-        mentioned = self._known.keys() & (set(_WORD.findall(text.lower())) | self._everywhere)
-        return [self._known[name] for name in mentioned]
+        mentioned = set(_WORD.findall(text.lower())) | self._everywhere
+        return [relation for relation in list(self._by_live.values()) if relation.name in mentioned]
 
     def keep(self, text: str) -> None:
         """Something was created by `text`: what it reads may be read by any statement from now on."""
-        self._everywhere |= self._known.keys() & set(_WORD.findall(text.lower()))
+        self._everywhere |= {relation.name for relation in self._by_live.values()} & set(_WORD.findall(text.lower()))

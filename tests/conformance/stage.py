@@ -40,7 +40,7 @@ class World:
 
     `engine` is "ready", "pending" or "failed"; `startup_error` is what opening
     a SQL session answers; `now` sets the wall clock; `result_limit` bounds the
-    rows of one statement, in bytes.
+    rows of one statement, in bytes; `connections` how many SQL sessions may be open.
     """
 
     listeners: tuple[Listening, ...] = (Listening(),)
@@ -51,6 +51,7 @@ class World:
     startup_error: Mapping[str, Json] | None = None
     heap: bool = False
     result_limit: int | None = None
+    connections: int | None = None
 
 
 class Stage(Protocol):

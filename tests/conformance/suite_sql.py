@@ -19,12 +19,10 @@ CREDENTIALS = ("ada", "lovelace-1843")
 
 NOT_YET = {
     "auth:password": "kind Password",
-    "limits:one-connection": "a limit of SQL sessions",
     "subscribe": "SUBSCRIBE",
     "subscribe:constant": "SUBSCRIBE",
     "subscribe:envelope": "SUBSCRIBE",
     "subscribe:bounds": "SUBSCRIBE",
-    "cancel": "pg_cancel_backend",
 }
 """Abilities that a case may require and the server does not have yet."""
 
@@ -138,7 +136,8 @@ def world_of(case: Case) -> World:
     """A fresh database behind a listener without authentication that lets everybody write."""
     requires = set(case.data["requires"])
     limit = 1024 * 1024 if "limits:result-1mib" in requires else None
-    return World(listeners=(Listening(),), result_limit=limit)
+    connections = 1 if "limits:one-connection" in requires else None
+    return World(listeners=(Listening(),), result_limit=limit, connections=connections)
 
 
 def play(case: Case, version: str, target: Target, engine: str = "duckdb") -> None:

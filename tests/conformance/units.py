@@ -52,17 +52,28 @@ def _listener_config(config: Json) -> Json:
     return {"ok": True, "migrated": groups[0] if groups else {}}
 
 
+def _ws_first_message(text: str) -> Json:
+    opening = _found("sql.opening", "read_opening")(text)
+    if opening is None:
+        return ["error"]
+    given, options = opening.credentials, dict(opening.options)
+    if given is None:
+        return ["options", options]
+    shown = {"Password": ("basic", "user", "password"), "Token": ("bearer", "token")}[type(given).__name__]
+    return [shown[0], *(getattr(given, name) for name in shown[1:]), options]
+
+
 _FUNCTIONS: dict[str, Callable[..., Json]] = {
     "role_allowed": _role_allowed,
     "parse_authorization": _parse_authorization,
     "origin_allowed": _origin_allowed,
     "resolve_host": _resolve_host,
     "listener_config": _listener_config,
+    "ws_first_message": _ws_first_message,
 }
 
 _LATER = {
     "parse_app_password": "kind Frontegg",
-    "ws_first_message": "SQL over WebSocket",
     "scram_format": "kind Password",
     "scram_verify": "kind Password",
     "extract_groups": "kind Oidc",

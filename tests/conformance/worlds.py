@@ -43,6 +43,8 @@ def application(world: World, *, any_port: bool) -> App:
     )
     if world.result_limit is not None:
         app.sql_result_bytes = world.result_limit
+    if world.connections is not None:
+        app.sql_connections = world.connections
     if world.engine == "pending":
         app.readiness.set("engine", False)
     elif world.engine == "failed":

@@ -9,7 +9,18 @@ import pytest
 
 from fanlight import App, Ask, Race, Refused, Request, Response, SendBody, Sleep
 from fanlight.http.request import ReadBody
-from fanlight.http.websocket import AcceptWebSocket, CloseWebSocket, NextMessage, PeerClosed, SendMessage
+from fanlight.http.websocket import (
+    AcceptWebSocket,
+    Attend,
+    CloseWebSocket,
+    Enlist,
+    HasLeft,
+    NextMessage,
+    PeerClosed,
+    SendMessage,
+    SendTexts,
+    StopWork,
+)
 from tests.clients.blocking import HttpConnection
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
@@ -93,6 +104,11 @@ class Trial:
         (NextMessage(), PeerClosed(1006)),
         (NextMessage(5), PeerClosed(1006)),
         (SendMessage("late"), None),
+        (SendTexts([b"late"]), None),
+        (Attend(1), "left"),
+        (HasLeft(), True),
+        (Enlist(7), None),
+        (StopWork(7), "unknown"),
         (CloseWebSocket(), None),
         (Race((Work("/other"), Sleep(5))), (1, None)),
         (Race((NextMessage(), Work("/other"))), (0, PeerClosed(1006))),
@@ -290,8 +306,54 @@ def test_on_a_websocket_these_are_bugs(ask: Ask[Any], version: str) -> None:
     assert trial.seen == [RuntimeError, None]
 
 
-@pytest.mark.parametrize(("version", "status"), [("1.1", 400), ("1.0", 426)])
-def test_accepting_what_is_no_handshake_is_a_refusal(version: str, status: int) -> None:
+_GOOD = serialise(handshake("/it", "1.1")).replace(b"HTTP/1.1", b"HTTP/1.0")
+
+
+@pytest.mark.parametrize(("head", "status"), [(GET, 400), (_GOOD, 426)])
+def test_accepting_what_is_no_handshake_is_a_refusal(head: bytes, status: int) -> None:
     trial = Trial(AcceptWebSocket(10))
-    trial.connect(f"GET /it HTTP/{version}\r\nhost: localhost\r\n\r\n".encode())
+    trial.connect(head)
     assert trial.seen == [status]
+
+
+# ---- work that others may stop -------------------------------------------------
+
+
+def test_whoever_attends_is_told_once_somebody_wants_it_to_stop() -> None:
+    trial = Trial(Enlist(7), Race((Attend(1), Work("/it"))), Sleep(9))
+    trial.connect()
+    other = Trial(StopWork(7), StopWork(8))
+    other.sim.server.enlisted.update(trial.sim.server.enlisted)
+    other.connect()
+    assert other.seen == ["stopped", "unknown"]
+    trial.sim.advance(0)
+    assert trial.seen == [None, (0, "stop")]
+    assert [pending.effect for pending in trial.sim.cancelled] == [Work("/it")]
+
+
+def test_who_is_enlisted_is_forgotten_with_the_exchange() -> None:
+    trial = Trial(Enlist(7))
+    trial.connect()
+    assert trial.seen == [None]
+    assert trial.sim.server.enlisted == {}
+
+
+def test_a_stop_that_comes_between_two_waits_is_not_lost() -> None:
+    trial = Trial(Enlist(7), StopWork(7), Attend(1))
+    trial.connect()
+    assert trial.seen == [None, "stopped", "stop"]
+
+
+def test_attending_sends_no_ping_where_there_is_no_socket() -> None:
+    trial = Trial(Race((Attend(1), Sleep(5))))
+    wire = trial.connect()
+    trial.sim.advance(4)
+    assert wire.received == b""
+    trial.sim.advance(2)
+    assert trial.seen == [(1, None)]
+
+
+def test_texts_outside_a_websocket_are_a_bug() -> None:
+    trial = Trial(SendTexts([b"x"]))
+    trial.connect()
+    assert trial.seen == [RuntimeError]

@@ -11,6 +11,7 @@ import pytest
 from fanlight.app import App
 from fanlight.auth.identity import Identity
 from fanlight.relations import Column, Relation
+from fanlight_engines.duckdb_relations import Catalogue
 from tests.engines.test_duckdb_values import Sql
 
 ROOT = Identity("mz_system", internal=True)
@@ -204,3 +205,18 @@ def test_many_rows_and_none(sql: Sql) -> None:
 def test_sources_are_nobodys_tables(sql: Sql) -> None:
     results = sql.results("select count(*) from process.things; show tables")
     assert results[-1]["rows"] == []
+
+
+def test_views_are_made_once_whatever_the_mapping_calls_them() -> None:
+    """A mapping may have keys of its own, and two schemas a relation of the same name."""
+    relations = {"process.t": Relation("t", (Column("a", "integer"),), list, schema="process")}
+    catalogue = Catalogue(relations)
+    (first,) = catalogue.missing()
+    catalogue.added(first)
+    assert catalogue.missing() == []
+    relations["t"] = Relation("t", (Column("a", "integer"),), list, schema="public")
+    (second,) = catalogue.missing()
+    catalogue.added(second)
+    assert catalogue.missing() == []
+    assert list(catalogue.read_by("select * from t")) == [first, second]
+    assert list(catalogue.read_by("select 1")) == []

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ..http.request import Head, Request
     from ..http.response import Fields, Response
     from ..listeners import Listener
+    from .authorization import Password, Token
     from .chain import Authenticate, FindSession
     from .origin import Origins
 
@@ -273,6 +274,25 @@ class Gates:
         credentials = decode(head.values.get("authorization"))
         outcome = await identify(request, credentials, self._authenticator, self._session)
         return self._settle(head, decision.settled(), outcome)
+
+    async def admit(self, request: Request, credentials: Password | Token | None) -> Identity | None:
+        """Who sent a WebSocket's first message, as far as the route's roles admit them; None: it is refused.
+
+        `request.identity` is who the handshake was from, if it said so.
+        Credentials in the message are judged alone; without any it takes an
+        identity of the handshake, and there is no anonymous user.  A user named
+        by the trusted header cannot become another one.
+        """
+        carried = request.identity
+        if credentials is None:
+            outcome: Identity | Rejected | None = carried
+        elif carried is not None and self._believes:
+            outcome = None
+        else:
+            outcome = await self._authenticator(request, credentials)
+        if not isinstance(outcome, Identity) or not self.allows(outcome, "ws"):
+            return None
+        return outcome
 
     def allows(self, identity: Identity, group: RouteGroup, *, privileged: bool = False) -> bool:
         """Gate 11: do the group's roles admit `identity`?  A group without roles admits nobody."""

@@ -15,6 +15,7 @@ from ..auth.host import redirect_to_https
 from .request import Request
 from .response import Fields, Response, empty, text
 from .router import UNKNOWN, Place, decode_segments
+from .websocket import handshake
 
 if TYPE_CHECKING:
     from ..asks import Routine
@@ -119,8 +120,12 @@ class Exchange:
         # An extended CONNECT (RFC 8441) was read as a GET; only a WebSocket route may take it as one.
         if request.head.protocol is not None and not route.websocket:
             return place.not_allowed()
-        if route.websocket and not request.listener.gates.websocket_origin(request):
-            return FORBIDDEN
+        if route.websocket:
+            greeting = handshake(request.head)
+            if isinstance(greeting, Response):
+                return greeting
+            if not request.listener.gates.websocket_origin(request):
+                return FORBIDDEN
         request.route = route
         return route.handler(request)
 

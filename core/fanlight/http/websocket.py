@@ -7,13 +7,15 @@ RFC 8441).  Framing, control frames and limits are the wire's.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from hashlib import sha1
+from typing import Literal
 
 from attrs import frozen
 
 from ..asks import Op
 from .request import Head
-from .response import Fields, Response, empty, text
+from .response import Fields, Response, text
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -48,10 +50,14 @@ class NextMessage(Op["str | bytes | PeerClosed"]):
     """The next message: text as str, binary as bytes, or the end of them.
 
     `limit` bounds it (None: as before); a longer one is closed with 1009 as
-    soon as a frame header or the running total tells.
+    soon as a frame header or the running total tells, and so is one of more
+    than `fragments` frames.  `alone`: what comes behind it is not read before
+    the next of these, which may have another limit.
     """
 
     limit: int | None = None
+    fragments: int | None = None
+    alone: bool = False
 
 
 @frozen
@@ -59,6 +65,49 @@ class SendMessage(Op[None]):
     """Send a message; resumes when what is unwritten is below the high-water mark."""
 
     data: Message
+
+
+@frozen
+class SendTexts(Op[None]):
+    """Send text messages that are UTF-8 already, each in a frame; resumes as `SendMessage` does."""
+
+    texts: Sequence[bytes]
+
+
+@frozen
+class Attend(Op[Literal["left", "stop"]]):
+    """Attend to the peer while work is under way: the ask to race it with.
+
+    Answers `left` once no more messages will come (a Close, a fault, the end of
+    the connection; `NextMessage` tells which), `stop` once somebody asked for
+    it (`StopWork`).  Takes no message.  Meanwhile an empty Ping goes out every
+    `every` seconds.
+    """
+
+    every: float
+
+
+@frozen
+class HasLeft(Op[bool]):
+    """Whether no more messages will come than those that wait already.  Never waits."""
+
+
+@frozen
+class Enlist(Op[None]):
+    """Be known by `number`, which nobody else has, until the exchange is over: `StopWork` finds it."""
+
+    number: int
+
+
+@frozen
+class StopWork(Op[Literal["stopped", "unknown", "forbidden"]]):
+    """Stop what the exchange enlisted as `number` attends to; nothing happens if it is idle.
+
+    Only its own user, internal users and superusers may, but anybody on kind
+    None.  Never waits.
+    """
+
+    number: int
 
 
 @frozen
@@ -74,24 +123,24 @@ def handshake(head: Head) -> Response | Fields:
     if head.version == "2":
         return _extended_connect(head)
     tokens = {token.strip(" \t").lower() for value in head.all("connection") for token in value.split(",")}
-    if head.version == "1.0":
-        return text(426, "WebSocket request couldn't be upgraded since no upgrade state was present")
     if "upgrade" not in tokens:
         return text(400, "Connection header did not include 'upgrade'")
     if head.values.get("upgrade", "").lower() != "websocket":
         return text(400, "`Upgrade` header did not include 'websocket'")
-    if head.values.get("sec-websocket-version") != "13":
-        return _wrong_version()
     key = head.values.get("sec-websocket-key")
     if key is None or not _is_key(key):
         return text(400, "`Sec-WebSocket-Key` header missing")
+    if head.values.get("sec-websocket-version") != "13":
+        return _wrong_version()
+    if head.version == "1.0":
+        return text(426, "WebSocket request couldn't be upgraded since no upgrade state was present")
     accept = b64encode(sha1(key.encode() + _GUID, usedforsecurity=False).digest()).decode()
     return (("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", accept))
 
 
 def _extended_connect(head: Head) -> Response | Fields:
     if head.protocol is None:
-        return empty(405, ("allow", "CONNECT"))
+        return text(405, "Request method must be `CONNECT`", ("allow", "CONNECT"))
     if head.protocol != "websocket":
         return text(400, "`:protocol` pseudo-header did not include 'websocket'")
     return () if head.values.get("sec-websocket-version") == "13" else _wrong_version()

@@ -37,12 +37,11 @@ async def sql(request: Request) -> Response:
     handle = await open_session(request)
     try:
         body = await _body(request)
-        session = Session(handle, Variables(_starts(request)), request.server.app.sql_result_bytes)
+        session = Session(handle, Variables(variables_of(request)), request.server.app.sql_result_bytes)
         await session.start(tuple(options.items()))
         return await _answer(session, body)
     finally:
-        if not await Release(handle):
-            await CloseSession(handle)
+        await end_session(handle)
 
 
 async def open_session(request: Request) -> SqlSession:
@@ -51,6 +50,16 @@ async def open_session(request: Request) -> SqlSession:
     Raises `Refused`: 500 where there is no engine, and what the engine says
     where it opens no session.
     """
+    opened = await try_session(request)
+    if opened is None:
+        raise Refused(ENGINE_GONE)
+    if isinstance(opened, SessionRefused):
+        raise Refused(json(opened.status, opened.error.json()))
+    return opened
+
+
+async def try_session(request: Request) -> SqlSession | SessionRefused | None:
+    """A session for whoever sent `request`, or why there is none; None where there is no engine."""
     identity = request.identity
     if identity is None:
         raise RuntimeError("no identity: the request is not authenticated yet")
@@ -58,11 +67,13 @@ async def open_session(request: Request) -> SqlSession:
     opened = await opening
     if opened is None and await StartEngine():
         opened = await opening
-    if opened is None:
-        raise Refused(ENGINE_GONE)
-    if isinstance(opened, SessionRefused):
-        raise Refused(json(opened.status, opened.error.json()))
     return opened
+
+
+async def end_session(handle: SqlSession) -> None:
+    """Stop what runs in a session, roll back, close it."""
+    if not await Release(handle):
+        await CloseSession(handle)
 
 
 async def _body(request: Request) -> SqlRequest:
@@ -72,7 +83,7 @@ async def _body(request: Request) -> SqlRequest:
     return read
 
 
-def _starts(request: Request) -> Mapping[str, str]:
+def variables_of(request: Request) -> Mapping[str, str]:
     """The variables that say something about this server."""
     from .. import __version__
 

@@ -81,6 +81,9 @@ TIMED_OUT = SqlError(
 CANCELLED = SqlError("canceling statement due to user request", "57014")
 SUBSCRIBE_NEEDS_SOCKET = SqlError("SUBSCRIBE only supported over websocket", "XX000")
 
+IDLE_IN_TRANSACTION = SqlError("terminating connection due to idle-in-transaction timeout", "25P03")
+NOT_YOURS = SqlError("permission denied to cancel a statement of another user", "42501")
+
 ALREADY_BEGUN = Notice("there is already a transaction in progress", "25001", "warning")
 NOT_BEGUN = Notice("there is no transaction in progress", "25P01", "warning")
 

@@ -14,6 +14,7 @@ from .lexer import Token, name_of, split, string_value, words
 from .statements import (
     Action,
     Begin,
+    CancelBackend,
     Commit,
     Deallocate,
     Discard,
@@ -49,6 +50,8 @@ def read_script(text: str) -> tuple[Statement, ...]:
 def read_statement(text: str, first: str, offset: int | None = None) -> Statement:
     """One statement whose first word is `first`; raises `Unreadable`."""
     reader = _READERS.get(first)
+    if first == "SELECT" and _CANCEL in text.lower():
+        reader = _cancel
     action: Action = Run(first) if reader is None else reader(_Words(text))
     return Statement(text, action, offset)
 
@@ -312,6 +315,23 @@ def _deallocate(source: _Words) -> Action:
     name = None if source.take("ALL") else source.name()
     source.end()
     return Deallocate(name)
+
+
+_CANCEL = "pg_cancel_backend"
+
+
+def _cancel(source: _Words) -> Action:
+    """`select pg_cancel_backend(N) [[as] name]`, which waits for no engine; any other use of it is no function."""
+    number = source.tokens[3].text if len(source.tokens) > 3 else ""
+    called = source.take(_CANCEL.upper(), "(") and source.take(number.upper()) and source.take(")")
+    if not called or not (number.isdecimal() and number.isascii() and len(number) <= _DIGITS):
+        return Run("SELECT")
+    source.take("AS")
+    column = name_of(source.next()) if source else _CANCEL
+    return Run("SELECT") if source or column is None else CancelBackend(int(number), column)
+
+
+_DIGITS = 18
 
 
 # --- Statements that are refused or carried elsewhere. ---

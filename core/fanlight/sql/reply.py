@@ -65,6 +65,7 @@ class Collector:
     """
 
     separator = b","
+    first = 256 * 1024
 
     def __init__(self) -> None:
         self._pieces: list[bytes | tuple[int, int]] = []

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from json import dumps
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import evolve, frozen
 
+from ..asks import Ask
+from ..http.websocket import StopWork
 from . import errors, statements
 from .clock import Clock
 from .effects import (
@@ -33,7 +35,7 @@ from .errors import Notice, SqlError
 from .prepared import PreparedStatements
 from .sink import Sink
 from .statements import Statement
-from .values import text_column
+from .values import BOOL_OID, Descriptor, text_column
 from .variables import Parameter, Variables, lookup, rows
 
 State = Literal["idle", "implicit", "explicit", "failed"]
@@ -65,18 +67,31 @@ class Session:
     """The session layer over one session of an engine.
 
     `state` is the transaction's: `implicit` only while a group runs.
-    `result_limit` is in bytes.  The owner ends `handle`, whatever happens.
+    `result_limit` is in bytes.  `watch` stops a statement when it is answered
+    before the engine is done.  The owner ends `handle`, whatever happens.
     """
 
-    def __init__(self, handle: SqlSession, variables: Variables, result_limit: int) -> None:
+    def __init__(
+        self, handle: SqlSession, variables: Variables, result_limit: int, watch: Ask[Any] | None = None
+    ) -> None:
         self.handle = handle
         self.variables = variables
         self.result_limit = result_limit
+        self.watch = watch
         self.state: State = "idle"
         self.notices: list[Notice] = []
         self._opened = False  # the engine has a transaction open
         self._read_only = False  # the client asked for a read-only transaction
         self._prepared = PreparedStatements()
+
+    @property
+    def status(self) -> Literal["I", "T", "E"]:
+        """The transaction between requests: none, a block, or one that has failed."""
+        return "E" if self.state == "failed" else "T" if self.state == "explicit" else "I"
+
+    async def roll_back(self) -> None:
+        """End an open transaction block from outside: it has been idle for too long."""
+        await self._end(commit=False)
 
     async def start(self, options: Sequence[tuple[str, str]]) -> None:
         """Apply startup options; one that is refused becomes a notice."""
@@ -150,6 +165,8 @@ class Session:
                 return await self._execute_prepared(action, params, sink, last=last)
             case statements.Deallocate(name):
                 return self._deallocate(name)
+            case statements.CancelBackend(number, column):
+                return await _cancel_backend(number, column, sink)
             case _:
                 return Failure(errors.SUBSCRIBE_NEEDS_SOCKET)
 
@@ -228,7 +245,7 @@ class Session:
         commit = last and self.state == "implicit"
         read_only = self._read_only or not self.handle.may_write
         begin: Begin = "" if self._opened else "read only" if read_only else "read write"
-        clock = Clock(self.variables.micros("statement_timeout") / 1e6)
+        clock = Clock(self.variables.micros("statement_timeout") / 1e6, self.watch)
         answer = await clock.timed(
             Execute(
                 self.handle,
@@ -239,7 +256,7 @@ class Session:
                 read_only,
                 self.variables.engine_settings(),
                 sink.separator,
-                BATCH,
+                sink.first,
                 self.result_limit,
             )
         )
@@ -373,6 +390,16 @@ def _placed(error: SqlError, statement: Statement) -> SqlError:
     if error.code != "42601" or statement.offset is None:
         return evolve(error, position=None)
     return evolve(error, position=error.position + statement.offset)
+
+
+async def _cancel_backend(number: int, column: str, sink: Sink) -> Outcome:
+    answer = await StopWork(number)
+    if answer == "forbidden":
+        return Failure(errors.NOT_YOURS)
+    await sink.columns([Descriptor(column, BOOL_OID, 1)])
+    data = b"[true]" if answer == "stopped" else b"[false]"
+    await sink.rows(Batch(data, 1, len(data), True))
+    return Done("SELECT 1")
 
 
 async def _listing(names: Sequence[str], listed: Sequence[Sequence[str]], sink: Sink) -> Outcome:

@@ -15,10 +15,12 @@ class Sink(Protocol):
     """Where the results of statements go, in order.
 
     For each statement: `columns` and any number of `rows`, if it returns rows;
-    then `done` or `failed`, once.  `separator` stands between rows.
+    then `done` or `failed`, once.  `separator` stands between rows; `first` is
+    about how many bytes of rows come at first.
     """
 
     separator: bytes
+    first: int
 
     async def columns(self, columns: Sequence[Descriptor]) -> None:
         """The statement returns rows of this shape."""

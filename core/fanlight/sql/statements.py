@@ -98,6 +98,14 @@ class Deallocate:
 
 
 @frozen
+class CancelBackend:
+    """Cancel what the session of this number runs; `column` is the name of the answer."""
+
+    number: int
+    column: str
+
+
+@frozen
 class Subscribe:
     """A stream of changes; only WebSocket carries one."""
 
@@ -120,6 +128,7 @@ Action = (
     | Prepare
     | Execute
     | Deallocate
+    | CancelBackend
     | Subscribe
     | Prohibited
 )

@@ -24,6 +24,7 @@ class Descriptor:
     type_mod: int = -1
 
 
+BOOL_OID = 16
 TEXT_OID = 25
 
 

@@ -9,6 +9,7 @@ permessage-deflate: inflating has no bound yet.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from attrs import define
 from wsproto.connection import Connection, ConnectionState, ConnectionType
@@ -89,6 +90,16 @@ def _join(event: TextMessage | BytesMessage, parts: list[str | bytes]) -> Messag
     return "".join(parts) if isinstance(event, TextMessage) else b"".join(parts)  # type: ignore[arg-type]
 
 
+_SHORT_HEADS = tuple(bytes((0x81, size)) for size in range(126))
+
+
+def _text_head(size: int) -> bytes:
+    """The header of an unmasked text frame that is a whole message (RFC 6455 5.2)."""
+    if size < 126:
+        return _SHORT_HEADS[size]
+    return b"\x81\x7e" + size.to_bytes(2) if size < 65536 else b"\x81\x7f" + size.to_bytes(8)
+
+
 class WebSocket:
     """One WebSocket.  `receive` bytes, take items with `next_item`; output collects in `out`.
 
@@ -101,6 +112,7 @@ class WebSocket:
     def __init__(self, *, limit: int, overhead: int) -> None:
         self.out: list[bytes] = []
         self.over = False
+        self._overhead = overhead
         self._bound = _Bound(limit, overhead)
         self._frames = Connection(ConnectionType.SERVER, extensions=[self._bound])
         self._items: deque[Item] = deque()
@@ -108,13 +120,10 @@ class WebSocket:
         self._joined: list[str | bytes] = []
         self.unread = False
 
-    @property
-    def limit(self) -> int:
-        return self._bound.limit
-
-    @limit.setter
-    def limit(self, limit: int) -> None:
+    def bound(self, limit: int, fragments: int | None) -> None:
+        """Bound the messages to come: their bytes, and their frames (None: as at first)."""
         self._bound.limit = limit
+        self._bound.overhead = self._overhead if fragments is None else fragments * _FRAME_OVERHEAD
 
     @property
     def closing(self) -> bool:
@@ -184,6 +193,14 @@ class WebSocket:
     def send(self, data: Message) -> None:
         """Send one message, unfragmented; nothing after a Close."""
         self._send(TextMessage(data) if isinstance(data, str) else BytesMessage(data))
+
+    def send_texts(self, texts: Sequence[bytes]) -> None:
+        """Send text messages that are UTF-8 already; nothing after a Close.
+
+        The frames are made here: a result has a message for each row.
+        """
+        if self._frames.state is ConnectionState.OPEN:
+            self.out.append(b"".join([_text_head(len(text)) + text for text in texts]))
 
     def ping(self, payload: bytes) -> None:
         """Send a Ping."""

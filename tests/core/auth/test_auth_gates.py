@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.auth.authorization import Credentials, Password
+from fanlight.auth.authorization import Credentials, Password, Token
 from fanlight.auth.chain import MISSING, Rejected
 from fanlight.auth.gates import Decision, Gates, Refusal
 from fanlight.auth.groups import GROUPS, RouteGroup
@@ -324,6 +324,37 @@ def test_websocket_has_no_anonymous_user() -> None:
     assert outcome(gates().decide(request(UNUSABLE), "ws")) == (None, None)
     assert outcome(gates().decide(request(HEADER), "ws")) == (None, "mz_support")
     assert outcome(gates().decide(request(("x-materialize-user", "root")), "ws")) == (401, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "carried", "credentials", "user"),
+    [
+        ("None", None, None, None),
+        ("None", None, Password("ada", "anything"), "ada"),
+        ("None", None, Password("", "x"), None),
+        ("None", None, Password("mz_analytics", "x"), None),
+        ("None", None, Token("t"), "anonymous_http_user"),
+        ("None", Identity("ada"), None, "ada"),
+        ("None", Identity("ada"), Password("bob", "x"), None),
+        ("None", Identity("mz_system", internal=True), None, None),
+        ("Password", None, None, None),
+        ("Password", None, Password("ada", "x"), "ada"),
+        ("Password", None, Password("ada", "y"), None),
+        ("Password", None, Token("t"), None),
+        ("Password", Identity("ada"), None, "ada"),
+        ("Password", Identity("ada"), Password("bob", "x"), "bob"),
+        ("Password", Identity("ada"), Password("bob", "y"), None),
+    ],
+)
+def test_a_first_message(
+    kind: Kind, carried: Identity | None, credentials: Password | Token | None, user: str | None
+) -> None:
+    sent = request()
+    sent.identity = carried
+    routine = gates(kind, {"base": "Normal"}).admit(sent, credentials)
+    with pytest.raises(StopIteration) as stop:
+        routine.send(None)
+    assert getattr(stop.value.value, "user", None) == user
 
 
 @pytest.mark.parametrize(

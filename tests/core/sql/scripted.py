@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from attrs import define, field, frozen
 
 from fanlight.asks import Race
+from fanlight.http.websocket import StopWork
 from fanlight.sql import effects
 from fanlight.sql.effects import Batch, Executed, SqlFailed
 from fanlight.sql.errors import Notice, SqlError
@@ -77,6 +78,9 @@ class Scripted:
             case effects.Configure(_, settings, _):
                 self.log.append(f"configure: {dict(settings)}")
                 return self.refuses
+            case StopWork(number):
+                self.log.append(f"stop {number}")
+                return {1: "stopped", 2: "forbidden"}.get(number, "unknown")
             case effects.Forget():
                 self.log.append("forget")
                 return None
@@ -97,6 +101,7 @@ class Transcript:
     """A sink that writes down what it is told."""
 
     separator: bytes = b","
+    first: int = 256 * 1024
     lines: list[str] = field(factory=list)
     notices: list[list[Notice]] = field(factory=list)
     errors: list[SqlError] = field(factory=list)

@@ -7,6 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from fanlight.asks import Race, Sleep
+from fanlight.http.websocket import Attend
 from fanlight.sql.clock import Clock
 from fanlight.sql.effects import Batch, FetchRows, Settle, SqlFailed
 from fanlight.sql.errors import CANCELLED, TIMED_OUT, SqlError
@@ -56,3 +57,25 @@ def test_what_ended_at_the_last_moment_ended() -> None:
     assert timed(Clock(1.0), (1, None), ONE)[0] == ONE
     failed = SqlFailed(SqlError("other", "22012"), aborted=True)
     assert timed(Clock(1.0), (1, None), failed)[0] == failed
+
+
+WATCH = Attend(1.0)
+
+
+def test_a_watch_that_is_answered_stops_the_work() -> None:
+    answer, asks = timed(Clock(2.0, WATCH), (0, "stop"), SqlFailed(CANCELLED, aborted=True))
+    assert answer == SqlFailed(CANCELLED, aborted=True)
+    assert asks == [Race((WATCH, WORK, Sleep(2.0))), Settle(WORK.session, WORK)]
+    assert timed(Clock(0.0, WATCH), (0, "left"), None) == (
+        SqlFailed(CANCELLED, aborted=False),
+        [Race((WATCH, WORK)), Settle(WORK.session, WORK)],
+    )
+
+
+def test_a_watch_changes_nothing_for_work_that_ends() -> None:
+    clock = Clock(1.0, WATCH)
+    assert timed(clock, (1, BATCH))[0] == BATCH
+    assert timed(clock, (2, None), None) == (
+        SqlFailed(TIMED_OUT, aborted=False),
+        [Race((WATCH, WORK, Sleep(0.75))), Settle(WORK.session, WORK)],
+    )

@@ -12,6 +12,7 @@ from fanlight.sql.lexer import quote
 from fanlight.sql.statements import (
     Action,
     Begin,
+    CancelBackend,
     Commit,
     Deallocate,
     Discard,
@@ -187,3 +188,36 @@ def test_nothing_but_a_refusal_comes_out(first: str, rest: str) -> None:
     except Unreadable as refused:
         code = refused.error.code
     assert code in (None, "42601", "0A000")
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("select pg_cancel_backend(7)", "pg_cancel_backend"),
+        ("SELECT PG_CANCEL_BACKEND ( 7 ) as done", "done"),
+        ('select /* x */ pg_cancel_backend(7) "Was It"', "Was It"),
+    ],
+)
+def test_cancelling_a_session_is_ours(text: str, column: str) -> None:
+    assert [statement.action for statement in read_script(text)] == [CancelBackend(7, column)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select pg_cancel_backend('7')",
+        "select pg_cancel_backend(1e3)",
+        "select pg_cancel_backend(-7)",
+        "select pg_cancel_backend(" + "9" * 19 + ")",
+        "select pg_cancel_backend(7), 1",
+        "select pg_cancel_backend(7) from t",
+        "select pg_cancel_backend(7) + 1",
+        "select pg_cancel_backend(7) 'x'",
+        "select pg_cancel_backend(",
+        "select pg_cancel_backend",
+        "select 'pg_cancel_backend(7)'",
+        'select "pg_cancel_backend"(7)',
+    ],
+)
+def test_any_other_use_of_that_name_is_the_engines(text: str) -> None:
+    assert [statement.action for statement in read_script(text)] == [Run("SELECT")]

@@ -278,3 +278,35 @@ def test_the_engine_is_left_as_the_state_says(requests: list[list[str]]) -> None
                 assert is_open == ("[" not in line)
                 is_open = "+commit" not in line
         assert bench.session.state == "explicit" or not is_open
+
+
+@pytest.mark.parametrize(
+    ("number", "lines"),
+    [
+        (1, ["columns pg_cancel_backend", "[true]", "SELECT 1"]),
+        (2, ["error 42501"]),
+        (3, ["columns pg_cancel_backend", "[false]", "SELECT 1"]),
+    ],
+)
+def test_cancelling_another_session_asks_no_engine(number: int, lines: list[str]) -> None:
+    bench = Bench()
+    assert bench(f"select pg_cancel_backend({number})") == lines
+    assert bench.log == [f"stop {number}"]
+
+
+def test_the_status_is_that_between_requests() -> None:
+    bench = Bench()
+    seen = []
+    for text in ("select 1", "begin", "bad", "insert 1; rollback", "commit", "begin; insert 1"):
+        bench(text)
+        seen.append(bench.session.status)
+    assert seen == ["I", "T", "T", "I", "I", "T"]
+
+
+def test_a_block_can_be_ended_from_outside() -> None:
+    bench = Bench()
+    bench("begin; insert 1; set application_name = x")
+    assert bench.session.variables.get("application_name") == "x"
+    bench.engine.run(bench.session.roll_back())
+    assert bench.log == ["insert 1 [read write]", "rollback"]
+    assert (bench.session.status, bench.session.variables.get("application_name")) == ("I", "")

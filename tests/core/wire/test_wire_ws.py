@@ -196,10 +196,38 @@ def test_fragments_cost_something_each() -> None:
 def test_the_limit_may_change_between_messages() -> None:
     made = socket(text("x" * 10))
     assert items(made) == ["x" * 10]
-    made.limit = 5
-    assert made.limit == 5
+    made.bound(5, None)
     made.receive(text("x" * 6))
     assert items(made) == [Fault(1009)]
+
+
+def test_the_number_of_fragments_may_be_bounded() -> None:
+    parts = [frame(TEXT, b"", fin=False), *[frame(CONTINUATION, b"", fin=False)] * 2, frame(CONTINUATION, b"")]
+    made = socket()
+    made.bound(100, 4)
+    made.receive(b"".join(parts))
+    assert items(made) == [""]
+    made.bound(100, 3)
+    made.receive(b"".join(parts))
+    assert items(made) == [Fault(1009)]
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536, 70_000])
+def test_texts_are_framed_as_the_library_frames_them(size: int) -> None:
+    made, other = socket(), socket()
+    data = b"x" * size
+    made.send_texts([data, b"{}"])
+    other.send(data.decode())
+    other.send("{}")
+    assert b"".join(made.out) == b"".join(other.out)
+
+
+def test_after_a_close_no_text_is_sent() -> None:
+    made = socket()
+    made.close(1000, "")
+    before = list(made.out)
+    made.send_texts([b"late"])
+    assert made.out == before
 
 
 def test_many_small_fragments_are_not_kept_apart() -> None:

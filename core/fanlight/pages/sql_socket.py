@@ -1,0 +1,156 @@
+"""`/api/experimental/sql`: a WebSocket that is one SQL session.
+
+The handshake was checked before; here the first message says who is there,
+then requests are answered one after another, each ended by one `ReadyForQuery`.
+While a statement runs its client is attended to: one that closes or leaves
+stops it at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..asks import Race, Sleep
+from ..http.body import NotJson, parse_json
+from ..http.response import Refused, text
+from ..http.websocket import (
+    AcceptWebSocket,
+    Attend,
+    CloseWebSocket,
+    Enlist,
+    HasLeft,
+    NextMessage,
+    PeerClosed,
+    SendTexts,
+)
+from ..sql import frames
+from ..sql.batch import run_request
+from ..sql.effects import SessionRefused, SqlSession
+from ..sql.errors import IDLE_IN_TRANSACTION, SqlError
+from ..sql.opening import read_opening
+from ..sql.request import WRONG_SHAPE, SqlRequest, read_request
+from ..sql.session import Session
+from ..sql.variables import Variables
+from .sql import end_session, try_session, variables_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..http.request import Request
+    from ..http.websocket import Message
+    from ..sql.opening import Opening
+
+CROWDED = text(429, "too many requests, try again later")
+UNAUTHORIZED = "unauthorized"
+PROTOCOL_ERROR = 1002
+_PING_SECONDS = 1.0
+
+
+async def sql_socket(request: Request) -> None:
+    """Serve one socket to its end.  Raises `Refused` while too many wait for their first message."""
+    options = await _admitted(request)
+    if options is None:
+        return
+    opened = await try_session(request)
+    if opened is None or isinstance(opened, SessionRefused):
+        reason = "adapter client missing" if opened is None else opened.error.message
+        await CloseWebSocket(PROTOCOL_ERROR, reason)
+        return
+    try:
+        await _serve(request, opened, options)
+    finally:
+        await end_session(opened)
+
+
+async def _admitted(request: Request) -> Mapping[str, str] | None:
+    """Let the client in and hear who it is; the session's settings, or None once it is refused or gone."""
+    lobby = request.listener.lobby
+    if not lobby.enter(request.peer):
+        raise Refused(CROWDED)
+    try:
+        await AcceptWebSocket(request.server.limits.first_message_bytes)
+        opening = await _first_message(request)
+    finally:
+        lobby.leave(request.peer)
+    if isinstance(opening, PeerClosed):
+        return None
+    identity = await request.listener.gates.admit(request, opening.credentials) if opening is not None else None
+    if opening is None or identity is None:
+        await CloseWebSocket(PROTOCOL_ERROR, UNAUTHORIZED)
+        return None
+    request.identity = identity
+    return opening.options
+
+
+async def _first_message(request: Request) -> Opening | PeerClosed | None:
+    """The first message, read; None when it is none, or does not come in time."""
+    limits = request.server.limits
+    message = NextMessage(limits.first_message_bytes, limits.first_message_fragments, alone=True)
+    late, received = await Race((message, Sleep(limits.first_message)))
+    if late or isinstance(received, PeerClosed):
+        return None if late else received
+    return read_opening(received)
+
+
+async def _serve(request: Request, handle: SqlSession, options: Mapping[str, str]) -> None:
+    """Greet, and answer requests until the client leaves."""
+    await Enlist(handle.number)
+    app = request.server.app
+    session = Session(handle, Variables(variables_of(request)), app.sql_result_bytes, Attend(_PING_SECONDS))
+    await session.start(tuple(options.items()))
+    secret = int.from_bytes(request.server.entropy.token(4))
+    await SendTexts(_greeting(session, secret))
+    sink = frames.SocketSink(session.take_notices)
+    limit = request.server.limits.message_bytes
+    while not isinstance(message := await _next(session, limit), PeerClosed):
+        await _answer(session, message, sink)
+        if await HasLeft():
+            # What waits before a Close would be answered to nobody.
+            while not isinstance(await NextMessage(), PeerClosed):
+                pass
+            return
+
+
+def _greeting(session: Session, secret: int) -> list[bytes]:
+    parameters = [frames.parameter_status(*each) for each in session.variables.reported().items()]
+    key = frames.backend_key(session.handle.number, secret)
+    notices = map(frames.notice, session.take_notices())
+    return [*parameters, key, frames.ready(session.status), *notices]
+
+
+async def _next(session: Session, limit: int) -> Message | PeerClosed:
+    """The next message; a transaction block that is idle for too long is rolled back meanwhile.
+
+    Whoever sends something after that is told so, and that is the end.
+    """
+    micros = session.variables.micros("idle_in_transaction_session_timeout") if session.status != "I" else 0
+    if not micros:
+        return await NextMessage(limit)
+    late, message = await Race((NextMessage(limit), Sleep(micros / 1e6)))
+    if not late:
+        received: Message | PeerClosed = message
+        return received
+    await session.roll_back()
+    last = await NextMessage(limit)
+    if isinstance(last, PeerClosed):
+        return last
+    await SendTexts([frames.failure(IDLE_IN_TRANSACTION)])
+    await CloseWebSocket(1000)
+    return PeerClosed(1000)
+
+
+async def _answer(session: Session, message: Message, sink: frames.SocketSink) -> None:
+    """Answer one request, or say why it is none; neither ends the session."""
+    body = _read(message)
+    refused = body if isinstance(body, str) else await run_request(session, body, sink, streams=True)
+    end = [frames.ready(session.status)]
+    notices = map(frames.notice, session.take_notices())
+    await SendTexts([*([frames.failure(SqlError(refused, "XX000"))] if refused is not None else ()), *notices, *end])
+
+
+def _read(message: Message) -> SqlRequest | str:
+    """The request in a message, or what is wrong with it."""
+    try:
+        return read_request(parse_json(message)) or WRONG_SHAPE
+    except NotJson as error:
+        return str(error)

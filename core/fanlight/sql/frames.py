@@ -1,0 +1,125 @@
+"""What a SQL socket says: the JSON texts of its messages, and the sink that sends results as they come.
+
+Each text is one message, `{"type":…,"payload":…}`.  A batch of rows is cut into
+slices, so that making and sending them never keeps the host's loop for long,
+and the next slice waits until the client has read enough of this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..http.websocket import SendTexts
+from .effects import Batch
+from .errors import Notice, SqlError
+from .reply import columns_json, text_json
+from .values import Descriptor
+from .variables import Parameter
+
+SLICE = 1024
+"""Rows that are framed in one go: about half a millisecond."""
+
+FIRST = 16 * 1024
+"""About how many bytes of rows make up the first batch, so that a client sees something soon."""
+
+_STARTING = b'{"type":"CommandStarting","payload":{"has_rows":%b,"is_streaming":%b}}'
+_FLAGS = {False: b"false", True: b"true"}
+
+
+def parameter_status(name: str, value: str) -> bytes:
+    """A variable and its value."""
+    return b'{"type":"ParameterStatus","payload":{"name":%b,"value":%b}}' % (text_json(name), text_json(value))
+
+
+def backend_key(number: int, secret: int) -> bytes:
+    """The number that `pg_cancel_backend` takes, and a secret that nothing here needs."""
+    return b'{"type":"BackendKeyData","payload":{"conn_id":%d,"secret_key":%d}}' % (number, secret)
+
+
+def ready(status: str) -> bytes:
+    """The end of the answer to a request; `status` is that of the transaction: I, T or E."""
+    return b'{"type":"ReadyForQuery","payload":"%b"}' % status.encode()
+
+
+def starting(*, rows: bool, streaming: bool = False) -> bytes:
+    """A statement begins to answer."""
+    return _STARTING % (_FLAGS[rows], _FLAGS[streaming])
+
+
+def rows_of(columns: Sequence[Descriptor]) -> bytes:
+    """The columns of the rows that follow."""
+    return b'{"type":"Rows","payload":{"columns":%b}}' % columns_json(columns)
+
+
+def row(values: bytes) -> bytes:
+    """A row; `values` is its JSON array."""
+    return b'{"type":"Row","payload":' + values + b"}"
+
+
+def complete(tag: str) -> bytes:
+    """A statement ended well."""
+    return b'{"type":"CommandComplete","payload":%b}' % text_json(tag)
+
+
+def failure(error: SqlError) -> bytes:
+    """A statement, or a request, failed."""
+    return b'{"type":"Error","payload":%b}' % error.json()
+
+
+def notice(given: Notice) -> bytes:
+    """Something worth telling."""
+    return b'{"type":"Notice","payload":%b}' % given.json()
+
+
+class SocketSink:
+    """Sends the results of statements as they come.
+
+    `take_notices` gives those that were raised before a statement's first row.
+    """
+
+    separator = b"\n"
+    first = FIRST
+
+    def __init__(self, take_notices: Callable[[], Sequence[Notice]]) -> None:
+        self._take_notices = take_notices
+        self._columns: Sequence[Descriptor] | None = None
+        self._started = False
+
+    async def columns(self, columns: Sequence[Descriptor]) -> None:
+        """The statement returns rows; their columns are told with the first row, or with the end of none."""
+        self._columns = columns
+        self._started = True
+        await SendTexts([*map(notice, self._take_notices()), starting(rows=True)])
+
+    async def rows(self, batch: Batch) -> None:
+        """Send rows, a slice at a time, each as much as a turn of the host's loop allows."""
+        head = self._head()
+        rows = batch.data.split(self.separator)
+        for at in range(0, len(rows), SLICE):
+            await SendTexts([*head, *map(row, rows[at : at + SLICE])])
+            head = ()
+
+    async def done(self, tag: str, notices: Sequence[Notice], parameters: Sequence[Parameter]) -> None:
+        """The end of a statement, and what came of it."""
+        told = list(map(notice, notices))
+        changed = [parameter_status(name, value) for name, value in parameters]
+        if self._ended():
+            await SendTexts([*self._head(), complete(tag), *told, *changed])
+        else:
+            await SendTexts([*told, starting(rows=False), complete(tag), *changed])
+
+    async def failed(self, error: SqlError, notices: Sequence[Notice]) -> None:
+        """The end of a statement that failed, perhaps in the middle of its rows."""
+        told = list(map(notice, notices))
+        self._columns = None
+        await SendTexts([failure(error), *told] if self._ended() else [*told, starting(rows=False), failure(error)])
+
+    def _head(self) -> tuple[bytes, ...]:
+        """The columns, unless they were told already."""
+        columns, self._columns = self._columns, None
+        return () if columns is None else (rows_of(columns),)
+
+    def _ended(self) -> bool:
+        """Whether the statement that ends had begun to answer."""
+        started, self._started = self._started, False
+        return started
