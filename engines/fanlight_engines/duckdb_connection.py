@@ -136,10 +136,18 @@ class Connection:
         if bound is None:
             return None
         names, types, *_, writes = bound
-        statement = None if writes else wrapped(text, types)
-        if statement is None or self._bound(statement, values) is None:
+        around = None if writes else wrapped(text, types)
+        statement = self._around(parsed.habit, around, values) if around is not None else None
+        if statement is None:
             return None
         return WrittenResult(self.cursor.execute(statement, values), list(zip(names, types, strict=True)), parsed.habit)
+
+    def _around(self, habit: Habit, text: str, values: Any) -> Any:
+        """The parsed statement around a query; None if it does not bind."""
+        if habit.around[0] != text:
+            bound = self._bound(text, values)
+            habit.around = (text, None if bound is None else self.cursor.extract_statements(text)[0])
+        return habit.around[1]
 
     def _bound(self, statement: Any, values: Any) -> tuple[Any, ...] | None:
         """What DuckDB's binder makes of a statement; None where it fails, which the transaction survives."""
