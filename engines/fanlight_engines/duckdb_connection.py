@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from fanlight.relations import Relation
 from fanlight.sql.effects import Batch, Begin, Interrupt
@@ -21,6 +21,7 @@ from fanlight.sql.lexer import words
 from .duckdb_errors import sql_error
 from .duckdb_instance import CATALOG, refusal
 from .duckdb_relations import PREFIX, Catalogue, Source, live_name
+from .duckdb_rows import Habit, may_wrap, tidy, wrapped
 from .duckdb_types import as_fetched, descriptor, is_lossy
 from .duckdb_values import column_encoder
 
@@ -29,6 +30,8 @@ PARSED_LENGTH = 4096
 FIRST_ROWS = 8
 CHUNK_ROWS = 500
 """Rows that are fetched and encoded before other threads get their turn; fewer until it is known how long they are."""
+WRITTEN_ROWS = 2048
+"""The same for rows that need no encoding."""
 
 
 class Interrupted(Exception):
@@ -50,6 +53,7 @@ class Parsed:
     kind: str
     parameters: frozenset[str]
     refused: tuple[SqlError | None, SqlError | None]
+    habit: Habit = field(eq=False)
 
 
 class Connection:
@@ -116,12 +120,44 @@ class Connection:
             returned = self._returned(text) if _returns(text) else []
             if any(is_lossy(type_) for _, type_ in returned):
                 return self._as_text(text, values, returned)
+        result = self._written(parsed, text, values) if parsed.kind == "SELECT" and parsed.habit.many else None
+        if result is not None:
+            return result
         ran = self.cursor.execute(parsed.statement, values)
         columns = [(column[0], column[1]) for column in ran.description]
         if parsed.kind == "SELECT" and any(is_lossy(type_) for _, type_ in columns):
             self.cursor.abort()
             return self._as_text(text, values, columns)
-        return Result(ran, columns)
+        return Result(ran, columns, parsed.habit)
+
+    def _written(self, parsed: Parsed, text: str, values: Any) -> Result | None:
+        """Run the statement so that DuckDB writes the rows; None, and nothing ran, where it cannot."""
+        bound = self._bound(parsed.statement, values) if may_wrap(text) else None
+        if bound is None:
+            return None
+        names, types, *_, writes = bound
+        around = None if writes else wrapped(text, types)
+        statement = self._around(parsed.habit, around, values) if around is not None else None
+        if statement is None:
+            return None
+        return WrittenResult(self.cursor.execute(statement, values), list(zip(names, types, strict=True)), parsed.habit)
+
+    def _around(self, habit: Habit, text: str, values: Any) -> Any:
+        """The parsed statement around a query; None if it does not bind."""
+        if habit.around[0] != text:
+            bound = self._bound(text, values)
+            habit.around = (text, None if bound is None else self.cursor.extract_statements(text)[0])
+        return habit.around[1]
+
+    def _bound(self, statement: Any, values: Any) -> tuple[Any, ...] | None:
+        """What DuckDB's binder makes of a statement; None where it fails, which the transaction survives."""
+        import duckdb
+
+        bind = getattr(self.cursor, "_bind", None)
+        try:
+            return bind(statement, values=values, with_writes=True) if bind is not None else None
+        except duckdb.Error:
+            return None
 
     def _returned(self, text: str) -> list[Column]:
         """The columns of a RETURNING, which cannot be run twice to find out; none if there is no telling."""
@@ -213,12 +249,15 @@ class Result:
     None where rows are returned.
     """
 
-    def __init__(self, ran: Any, columns: list[Column]) -> None:
+    most_rows = CHUNK_ROWS
+
+    def __init__(self, ran: Any, columns: list[Column], habit: Habit | None = None) -> None:
         self.columns = tuple(descriptor(name, type_) for name, type_ in columns)
         self.changed: int | None = ran.rowcount if ran.rowcount >= 0 else None
         self._ran = ran
         self._encoders = [column_encoder(type_) for _, type_ in columns]
-        self._total = 0
+        self._habit = habit
+        self._total = self._count = 0
         self._chunk = FIRST_ROWS
         self.last = False
 
@@ -237,18 +276,41 @@ class Result:
                 pieces.append(data)
                 count += len(rows)
                 size += len(data) - (len(rows) - 1) * len(separator)
-                self._chunk = max(1, min(CHUNK_ROWS, self._chunk * 8, most * len(rows) // len(data)))
+                self._chunk = max(1, min(self.most_rows, self._chunk * 8, most * len(rows) // len(data)))
                 if self._total + size > limit:
                     raise Unreadable(result_too_large(limit))
             if not self.last:
                 time.sleep(0)
         self._total += size
+        self._count += count
+        if self._habit is not None:
+            self._habit.rows = self._count
         return Batch(separator.join(pieces), count, size, self.last, time.monotonic() - started)
 
     def _encode(self, rows: list[tuple[Any, ...]], separator: bytes) -> bytes:
         texts = [encode(values) for encode, values in zip(self._encoders, zip(*rows, strict=True), strict=True)]
         between = f"]{separator.decode()}["
         return f"[{between.join(map(','.join, zip(*texts, strict=True)))}]".encode(errors="replace")
+
+
+class WrittenResult(Result):
+    """Rows that come from DuckDB as JSON, but for a few."""
+
+    most_rows = WRITTEN_ROWS
+
+    def _encode(self, rows: list[tuple[Any, ...]], separator: bytes) -> bytes:
+        between = separator.decode()
+        try:
+            data = between.join([text for text, _ in rows])
+        except TypeError:  # a row that was not written
+            return between.join([self._text(*row) for row in rows]).encode(errors="replace")
+        return tidy(data).encode()
+
+    def _text(self, text: str | None, values: Sequence[Any]) -> str:
+        if text is not None:
+            return tidy(text)
+        cells = [next(iter(encode([value]))) for encode, value in zip(self._encoders, values, strict=True)]
+        return f"[{','.join(cells)}]"
 
 
 _CHANGING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE_INTO"})
@@ -274,12 +336,12 @@ def _parse(cursor: Any, text: str) -> Parsed | SqlError:
             return SqlError("syntax error: one statement expected", "42601")
         (statement,) = statements
         kind = statement.type.name
-        return Parsed(statement, kind, frozenset(statement.named_parameters), _refusals(text, kind))
+        return Parsed(statement, kind, frozenset(statement.named_parameters), _refusals(text, kind), Habit(text))
     except duckdb.Error as raised:
         return sql_error(raised)
     except ValueError:
         # The client's enumeration lacks the newest statement types: none of them is for clients.
-        return Parsed(None, "UNKNOWN", frozenset(), _refusals(text, "UNKNOWN"))
+        return Parsed(None, "UNKNOWN", frozenset(), _refusals(text, "UNKNOWN"), Habit(text))
 
 
 def _refusals(text: str, kind: str) -> tuple[SqlError | None, SqlError | None]:
