@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from fanlight import App, Limits, Listener
 from fanlight.connection import Connection
-from fanlight.server import CONNECTIONS_PER_TURN, RECENT_REQUESTS, Server, network_of
+from fanlight.lobby import network_of
+from fanlight.server import CONNECTIONS_PER_TURN, RECENT_REQUESTS, Server
 from tests.clients.blocking import HttpConnection
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
