@@ -68,7 +68,7 @@ class Engine:
             case effects.FetchRows(session):
                 return Answered(self._batch(session))
             case effects.Settle(session, work):
-                return Answered(STOPPED if session.stopped is work else None)
+                return Answered(STOPPED if isinstance(session, Handle) and session.stopped is work else None)
             case effects.EndTransaction(_, commit):
                 self.log.append("commit" if commit else "rollback")
                 return Answered(None)
@@ -78,7 +78,7 @@ class Engine:
                 return Answered(read_script(text))
             case effects.Release(session):
                 return Answered(False)
-            case effects.CloseSession(session):
+            case effects.CloseSession(Handle() as session):
                 session.closed = True
                 return Answered(None)
             case effects.Configure() | effects.Forget():
