@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import h11
 
 from fanlight.limits import Limits
@@ -10,8 +12,8 @@ from fanlight.wire.body import BrokenBody, ChunkedBody
 LIMITS = Limits()
 
 
-def _decode(pieces: list[bytes]) -> tuple[bytes, bytes] | None:
-    """Body and rest; None for one that is broken or not whole."""
+def decoded(pieces: Iterable[bytes]) -> tuple[bytes, bytes] | None:
+    """Body and rest as `ChunkedBody` reads them; None when it refuses or is not done."""
     body, buffer, found = ChunkedBody(LIMITS), bytearray(), b""
     try:
         for piece in pieces:
@@ -24,11 +26,12 @@ def _decode(pieces: list[bytes]) -> tuple[bytes, bytes] | None:
     return (found, bytes(buffer)) if body.done else None
 
 
-def _by_h11(data: bytes) -> bytes | None:
+def decoded_by_h11(raw: bytes) -> bytes | None:
+    """The same by h11's reader; None when it refuses or is not done."""
     parser = h11.Connection(h11.SERVER)
-    parser.receive_data(b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")
+    parser.receive_data(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
     parser.next_event()
-    parser.receive_data(data)
+    parser.receive_data(raw)
     found = b""
     try:
         while isinstance(event := parser.next_event(), h11.Data):
@@ -40,7 +43,7 @@ def _by_h11(data: bytes) -> bytes | None:
 
 def one_input(data: bytes) -> None:
     """Decode `data`, whole and byte by byte."""
-    found = _decode([data])
-    assert _decode([data[at : at + 1] for at in range(len(data))]) == found
+    found = decoded([data])
+    assert decoded([data[at : at + 1] for at in range(len(data))]) == found
     if found is not None:
-        assert _by_h11(data) == found[0]
+        assert decoded_by_h11(data) == found[0]

@@ -16,10 +16,10 @@ from fanlight import App
 from fanlight.http.request import Head
 from fanlight.limits import Limits
 from fanlight.observe.records import AccessRecord
-from fanlight.wire.body import BrokenBody, ChunkedBody
 from fanlight.wire.head import HeadReader, Malformed
 from fanlight.wire.heads import CONTINUE
 from fanlight_engines.performer import performer_for
+from fuzz.chunked import decoded, decoded_by_h11
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing
 from tests.clients.wires import SocketWire
@@ -180,35 +180,6 @@ def test_what_is_accepted_h11_accepts_and_reads_alike(raw: bytes) -> None:
     target = target if target.startswith("/") or target == "*" else "/" + target
     assert head.path + ("?" + head.query if "?" in target else "") == target
     assert head.version == event.http_version.decode()
-
-
-def decoded(pieces: Iterable[bytes]) -> tuple[bytes, bytes] | None:
-    """Body and rest as `ChunkedBody` reads them; None when it refuses or is not done."""
-    body, buffer, found = ChunkedBody(LIMITS), bytearray(), b""
-    try:
-        for piece in pieces:
-            buffer += piece
-            found += body.take(buffer)
-            while body.more:
-                found += body.take(buffer)
-    except BrokenBody:
-        return None
-    return (found, bytes(buffer)) if body.done else None
-
-
-def decoded_by_h11(raw: bytes) -> bytes | None:
-    """The same by h11's reader; None when it refuses or is not done."""
-    parser = h11.Connection(h11.SERVER)
-    parser.receive_data(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
-    parser.next_event()
-    parser.receive_data(raw)
-    found = b""
-    try:
-        while isinstance(event := parser.next_event(), h11.Data):
-            found += bytes(event.data)
-    except h11.RemoteProtocolError:
-        return None
-    return found if isinstance(event, h11.EndOfMessage) else None
 
 
 @settings(max_examples=200)
