@@ -15,7 +15,7 @@ from bench import disturbance, footprint
 from bench.contest import CONTESTANTS, SIZES, Contestant, Scenario, run, scenarios
 from bench.goals import Everything
 from bench.load.tools import missing
-from bench.processes import LOAD_CORE, pin
+from bench.processes import LOAD_CORE, compile_sources, pin
 from bench.report import report
 
 PARTS = ("small", "post", "h2", "ws", "metrics", "host", "memory", "import")
@@ -94,6 +94,7 @@ def main(words: Sequence[str] | None = None) -> int:
         raise SystemExit(f"no such part: {', '.join(unknown)}")
     if missing() and {"small", "post", "h2"} & set(parts):
         raise SystemExit(f"not installed: {', '.join(missing())} (Debian packages wrk, nghttp2-client)")
+    compile_sources()
     pin(LOAD_CORE)
     wanted = _wanted(options, parts)
     with tempfile.TemporaryDirectory() as logs:

@@ -21,7 +21,7 @@ from pathlib import Path
 from attrs import frozen
 
 from bench.attacks.catalogue import ATTACKS
-from bench.processes import LOAD_CORE, ROOT, Running, cpu, environment, pin, rss, start
+from bench.processes import LOAD_CORE, ROOT, Running, compile_sources, cpu, environment, pin, rss, start
 from bench.report import table
 
 MB = 1_000_000
@@ -177,6 +177,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of one attack, at most 30")
     parser.add_argument("--out", type=Path, help="the file to write (default: bench/results/hostile-DATE.md)")
     options = parser.parse_args(words)
+    compile_sources()
     pin(LOAD_CORE)
     parts = [f"# Hostile clients, {datetime.date.today().isoformat()}, {options.seconds:g} s each"]
     missed = 0

@@ -25,8 +25,8 @@ def _encode(n: int) -> bytes:
     return bytes(groups)
 
 
-_SMALL = tuple(_encode(n) for n in range(1 << 14))
-"""All varints of one and two bytes: lengths, tags and most ids are among them."""
+_SMALL = tuple(_encode(n) for n in range(1 << 11))
+"""Lengths, tags and most ids are among them; more would delay the host when this is imported."""
 
 
 def varint(n: int) -> bytes:
@@ -36,8 +36,10 @@ def varint(n: int) -> bytes:
     enum fields; this is not the zigzag form of sint64).  Raises OverflowError
     for what 64 bits cannot hold.
     """
-    if 0 <= n < 0x4000:
+    if 0 <= n < 0x800:
         return _SMALL[n]
+    if 0 <= n < 0x4000:
+        return bytes((n & 0x7F | 0x80, n >> 7))
     if n < 0:
         if n < -(1 << 63):
             raise OverflowError("varint below the 64-bit range")

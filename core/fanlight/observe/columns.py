@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Protocol
 
-from .names import label_name, label_value
+from .names import REMEMBERED, label_name, label_value
 from .numbers import histogram_texts, number_text, texts
 from .shapes import BYTES_OF_WORK, Kind, Piece, Shape
 
@@ -26,6 +27,10 @@ COLD = 6
 
 _ESCAPED = re.compile(r'[\\"\n%]')
 """What a label value may hold that cannot stand in a template as it is; `%` is the template's own sign."""
+
+
+Keys = tuple[tuple[str, ...], ...]
+"""The label values of each child of a block."""
 
 
 class Dialect(Protocol):
@@ -50,6 +55,12 @@ class Dialect(Protocol):
     def exemplar(self, exemplar: Any, /) -> bytes:
         """What follows the number of a sample with `exemplar`."""
         ...
+
+
+@lru_cache(REMEMBERED)
+def _labels(names: tuple[str, ...]) -> Labels:
+    """The layout for these names; remembered, since families of one program are labelled alike."""
+    return Labels(names)
 
 
 class Labels:
@@ -84,23 +95,28 @@ class _Block:
     `tail` the `_created` lines where those follow the family.  `memo` is
     `(values, texts)` of the last scrape: read and replaced as one object, so
     two scrapes at once may waste work, but never mix their numbers.
+
+    Tuples, not lists: what is in them (texts, numbers, tuples of texts) is of
+    no interest to the cyclic collector, which looks at such a tuple once and
+    never again.  As lists they would hold up the host while the collector goes
+    through a first scrape of 100,000 series.
     """
 
     __slots__ = ("created", "keys", "memo", "tail", "template")
 
-    def __init__(self, keys: list[tuple[str, ...]], created: list[float], template: bytes, tail: bytes) -> None:
+    def __init__(self, keys: Keys, created: tuple[float, ...], template: bytes, tail: bytes) -> None:
         self.keys = keys
         self.created = created
         self.template = template
         self.tail = tail
-        self.memo: tuple[list[Any], list[bytes]] = ([], [])
+        self.memo: tuple[tuple[Any, ...], tuple[bytes, ...]] = ((), ())
 
 
-def _keys_in_template(keys: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def _keys_in_template(keys: Keys) -> Keys:
     """`keys` as they are written, `%` doubled; most need nothing, which one search tells."""
     if _ESCAPED.search("".join(["".join(key) for key in keys])) is None:
         return keys
-    return [tuple([label_value(value).replace("%", "%%") for value in key]) for key in keys]
+    return tuple([tuple([label_value(value).replace("%", "%%") for value in key]) for key in keys])
 
 
 class Columns:
@@ -125,7 +141,7 @@ class Columns:
         self._summed = shape.summed
         self._exemplar = dialect.exemplar if dialect.exemplars else None
         self._tail_heading = b"" if not shape.created or dialect.created_inline else dialect.created_heading(shape)
-        self._labels = Labels(shape.labels)
+        self._labels = _labels(tuple(shape.labels))
         self._lay_out(shape, dialect)
         self._blocks: list[_Block] = []
 
@@ -145,7 +161,7 @@ class Columns:
         self._created_pattern = f"{dialect.sample_name(shape.name + '_created')}{labels.pattern()} %s\n"
         self._inline = dialect.created_inline
 
-    def _make(self, keys: list[tuple[str, ...]], created: list[float]) -> _Block:
+    def _make(self, keys: Keys, created: tuple[float, ...]) -> _Block:
         """A block for children with these label values and moments of creation."""
         pattern, width = self._pattern, self.width
         values = [self._labels.values(key) for key in _keys_in_template(keys)]
@@ -163,13 +179,13 @@ class Columns:
         # A histogram's values are its buckets and its sum; the count, which is shown, is not among them.
         count = len(keys) * (self._buckets + 1 if self._buckets else width)
         # None is the same object as no number, so the first filling renders everything.
-        block.memo = ([None] * count, [b""] * (len(keys) * width))
+        block.memo = ((None,) * count, (b"",) * (len(keys) * width))
         return block
 
     def _block(self, index: int, children: list[Any]) -> tuple[_Block, bool]:
         """The block number `index` for `children`, and whether it had to be made anew."""
-        keys = self._kind.keys(children)
-        created = self._kind.created(children) if self.created else []
+        keys = tuple(self._kind.keys(children))
+        created = tuple(self._kind.created(children)) if self.created else ()
         blocks = self._blocks
         if index < len(blocks):
             block = blocks[index]
@@ -186,7 +202,7 @@ class Columns:
         Leaves them in `block.memo` for the next scrape.  Exemplars are added to
         a copy: remembered texts are of numbers alone.
         """
-        values = self._kind.values(children)
+        values = tuple(self._kind.values(children))
         before, known = block.memo
         if self._buckets:
             found = histogram_texts(values, self._buckets, self._summed, before, known)
@@ -196,14 +212,15 @@ class Columns:
         if self._exemplar is not None:
             exemplars = self._kind.exemplars(children)
             if any(exemplars):
-                found = list(found)
+                shown = list(found)
                 each = len(exemplars) // len(children)
                 for place, exemplar in enumerate(exemplars):
                     if exemplar is not None:
                         # A histogram has an exemplar for each bucket, but more samples than those: places are
                         # converted.
-                        found[place // each * self.width + place % each] += self._exemplar(exemplar)
-        return block.template % tuple(found)
+                        shown[place // each * self.width + place % each] += self._exemplar(exemplar)
+                return block.template % tuple(shown)
+        return block.template % found
 
     def template(self, children: list[Any]) -> bytes:
         """The whole family as a template with a hole for each number.

@@ -43,20 +43,22 @@ def number_text(value: Any) -> str:
     return text
 
 
-def texts(values: Sequence[Any], before: Sequence[Any], known: Sequence[bytes]) -> list[bytes]:
+def texts(values: Sequence[Any], before: Sequence[Any], known: Sequence[bytes]) -> tuple[bytes, ...]:
     """The texts of `values`; those that are the same objects as `before` keep their `known` text.
 
     All three are of one length.  Identity, not equality: 0.0 equals -0.0 but
     is not written like it.
     """
-    return [
-        text
-        if value is old
-        else f"{value!r}".encode()
-        if value.__class__ is float and -_INF < value < _LARGE
-        else number(value)
-        for value, old, text in zip(values, before, known, strict=True)
-    ]
+    return tuple(
+        [
+            text
+            if value is old
+            else f"{value!r}".encode()
+            if value.__class__ is float and -_INF < value < _LARGE
+            else number(value)
+            for value, old, text in zip(values, before, known, strict=True)
+        ]
+    )
 
 
 def bucket_texts(counts: Sequence[float]) -> list[bytes]:
@@ -72,8 +74,8 @@ def bucket_texts(counts: Sequence[float]) -> list[bytes]:
 
 
 def histogram_texts(
-    values: list[Any], buckets: int, summed: bool, before: list[Any], known: list[bytes]
-) -> list[bytes]:
+    values: tuple[Any, ...], buckets: int, summed: bool, before: tuple[Any, ...], known: tuple[bytes, ...]
+) -> tuple[bytes, ...]:
     """The texts of several histograms in a row.
 
     Each takes `buckets` counts (not cumulative) and a sum from `values`, and
@@ -94,4 +96,4 @@ def histogram_texts(
         found.append(found[-1])
         if summed:
             found.append(number(group[-1]))
-    return found
+    return tuple(found)

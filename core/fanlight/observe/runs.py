@@ -134,7 +134,10 @@ class RunColumns:
         self._dialect = dialect
         self._created: list[float] | None = None
         self._template = b""
-        self._memo: tuple[list[Any], list[bytes]] = ([None] * len(layout.cells), [b""] * len(layout.cells))
+        self._memo: tuple[tuple[Any, ...], tuple[bytes, ...]] = (
+            (None,) * len(layout.cells),
+            (b"",) * len(layout.cells),
+        )
 
     def _make(self, children: list[Any]) -> bytes:
         """Headings, names, labels and moments of creation, with a hole for each number."""
@@ -159,18 +162,19 @@ class RunColumns:
             template = self._make(children)
             self._template, self._created = template, created
             work = _NEW * len(layout.kinds) + COLD * work
-        values = [cell._value for cell in layout.cells]
+        values = tuple([cell._value for cell in layout.cells])
         found = texts(values, *self._memo)
         self._memo = (values, found)
         if self._dialect.exemplars:
             exemplars = [layout.cells[place]._exemplar for place in layout.counters]
             if any(exemplars):
                 # A copy: the remembered texts are of numbers alone.
-                found = list(found)
+                shown = list(found)
                 for place, exemplar in zip(layout.counters, exemplars, strict=True):
                     if exemplar is not None:
-                        found[place] += self._dialect.exemplar(exemplar)
-        return template % tuple(found), work
+                        shown[place] += self._dialect.exemplar(exemplar)
+                return template % tuple(shown), work
+        return template % found, work
 
     def sliced(self, children: list[Any]) -> Iterator[Piece]:
         """A run is never long enough for more than one piece."""

@@ -35,8 +35,21 @@ WORTH_ZIPPING = 1024
 _LONGEST_ERROR = 500
 """Characters of an error's text in a 500."""
 
-_WRITING = ("columns", "runs", "families", "text", "openmetrics", "messages", "delimited", "exposition", "gzip")
-"""Modules of `observe` that the first scrape imports, those that others need first."""
+_WRITING = (
+    "observe.names",
+    "observe.shapes",
+    "observe.columns",
+    "observe.runs",
+    "observe.families",
+    "observe.text",
+    "observe.openmetrics",
+    "protobuf",
+    "observe.messages",
+    "observe.delimited",
+    "observe.exposition",
+    "observe.gzip",
+)
+"""Modules that the first scrape imports, those that others need first."""
 
 Failures = list[tuple[str, Exception]]
 """Collectors that raised, with what they raised."""
@@ -86,7 +99,7 @@ async def metrics(request: Request) -> Response:
 async def _load() -> None:
     """Import what writes metrics: a few milliseconds in all, so one module to a turn of the host's loop."""
     for name in _WRITING:
-        import_module(f"fanlight.observe.{name}")
+        import_module(f"fanlight.{name}")
         await Sleep(0)
 
 

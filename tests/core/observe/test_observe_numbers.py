@@ -67,16 +67,16 @@ def test_what_is_no_number_raises(value: object) -> None:
 def test_texts_are_those_of_the_numbers_whatever_was_before(given_: list[tuple[Any, Any, bool]]) -> None:
     now = [new if changed else old for new, old, changed in given_]
     before = [old for _, old, _ in given_]
-    assert texts(now, before, [number(old) for old in before]) == [number(value) for value in now]
+    assert texts(now, before, [number(old) for old in before]) == tuple([number(value) for value in now])
 
 
 def test_a_zero_that_changed_its_sign_is_written_anew() -> None:
-    assert texts([-0.0], [0.0], [b"0.0"]) == [b"-0.0"]
+    assert texts([-0.0], [0.0], [b"0.0"]) == (b"-0.0",)
 
 
 def test_an_unchanged_number_keeps_its_text() -> None:
     value = 0.1
-    assert texts([value], [value], [b"kept"]) == [b"kept"]
+    assert texts([value], [value], [b"kept"]) == (b"kept",)
 
 
 @given(st.lists(st.floats(0, 1e9) | st.just(0.0) | st.just(math.inf), max_size=10))
@@ -91,15 +91,15 @@ def test_buckets_are_running_totals(counts: list[float]) -> None:
     st.sets(st.integers(0, 19), max_size=4),
 )
 def test_histograms_in_a_row(found: list[tuple[list[float], float]], summed: bool, moved: set[int]) -> None:
-    def expected(values: list[float]) -> list[bytes]:
+    def expected(values: tuple[float, ...]) -> tuple[bytes, ...]:
         lines: list[bytes] = []
         for start in range(0, len(values), 4):
             totals = bucket_texts(values[start : start + 3])
             lines += [*totals, totals[-1]] + ([number(values[start + 3])] if summed else [])
-        return lines
+        return tuple(lines)
 
-    before = [value for counts, sum_ in found for value in (*counts, sum_)]
-    now = [value + 1 if index in moved else value for index, value in enumerate(before)]
-    cold = histogram_texts(before, 3, summed, [None] * len(before), [b""] * len(found) * (4 + summed))
+    before = tuple([value for counts, sum_ in found for value in (*counts, sum_)])
+    now = tuple([value + 1 if index in moved else value for index, value in enumerate(before)])
+    cold = histogram_texts(before, 3, summed, (None,) * len(before), (b"",) * len(found) * (4 + summed))
     assert cold == expected(before)
     assert histogram_texts(now, 3, summed, before, cold) == expected(now)
