@@ -54,34 +54,68 @@ class Accepting(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         if self.client is not None:
-            self.client.held = True
+            self.client.paused = True
 
     def resume_writing(self) -> None:
         if self.client is not None:
-            self.client.held = False
-            self.client.took(0)
+            self.client.resume()
 
 
 class SocketClient(Client):
-    """The socket's side of a connection."""
+    """The socket's side of a connection.
 
-    __slots__ = ("_reading", "_transport")
+    What is written in one turn of the loop goes to the kernel at the beginning
+    of the next, with that of all other clients: so a peer on the same machine
+    is woken once for many answers, which costs more than writing them.
+    `paused` says that the kernel has not taken everything yet.
+    """
+
+    __slots__ = ("_host", "_reading", "_transport", "_unwritten", "paused")
 
     def __init__(self, host: Host, connection: Connection, transport: asyncio.Transport) -> None:
         super().__init__(host, connection)
+        self._host = host
         self._transport: asyncio.Transport | None = transport
+        self._unwritten: list[bytes] = []
         self._reading = True
+        self.paused = False
 
     def write(self, data: bytes) -> None:
         # What is written after a failure is thrown away and must earn no credit: the loss is told soon.
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+            if not self._unwritten:
+                self.held = True
+                self._host.flush_soon(self)
+            self._unwritten.append(data)
             self.credit += len(data)
+
+    def flush(self) -> None:
+        """Hand over what was written, and give the credit back if the kernel took it all."""
+        self._hand_over()
+        if not self.paused:
+            self.resume()
+
+    def _hand_over(self) -> None:
+        data = b"".join(self._unwritten)
+        self._unwritten.clear()
+        if data and self._transport is not None and not self._transport.is_closing():
+            try:
+                self._transport.write(data)
+            except Exception as error:  # noqa: BLE001  never into the host
+                self._host.broken(self, error)
+
+    def resume(self) -> None:
+        """Everything that was handed over has been taken."""
+        self.paused = False
+        if not self._unwritten:
+            self.held = False
+            self.drain()
 
     def shut(self, half: bool) -> None:
         if not half:
             self.abort()
         elif self._transport is not None and not self._transport.is_closing():
+            self._hand_over()  # a farewell of TLS
             try:
                 self._transport.write_eof()
             except OSError:

@@ -16,6 +16,8 @@ from .connection import Accepting
 if TYPE_CHECKING:
     from fanlight.app import App
 
+    from .connection import SocketClient
+
 Ready = Callable[[tuple[Bound, ...]], object]
 
 
@@ -46,6 +48,7 @@ class Host(Hosting):
         self._arriving: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
+        self._writers: list[SocketClient] = []
 
     def open(self, ready: Ready | None) -> None:
         """Bind everything, accept, say so."""
@@ -75,6 +78,17 @@ class Host(Hosting):
             await self._loop.connect_accepted_socket(lambda: Accepting(self, listener), sock)
         except OSError:
             sock.close()  # gone already
+
+    def flush_soon(self, client: SocketClient) -> None:
+        """Have `client` write at the beginning of the loop's next turn."""
+        if not self._writers:
+            self._loop.call_soon(self._flush)
+        self._writers.append(client)
+
+    def _flush(self) -> None:
+        writers, self._writers = self._writers, []
+        for client in writers:
+            client.flush()
 
     def deliver(self, call: Call, *args: Any) -> None:
         try:
