@@ -27,7 +27,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client import exposition as plain
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from fanlight.observe.exposition import Memory, slices
+from fanlight.observe.exposition import Memory
 from fanlight.observe.negotiation import OPENMETRICS, PROTOBUF, TEXT, Format
 
 ROUTES = 97
@@ -96,7 +96,7 @@ def cpu(run: Callable[[], object], before: Callable[[], None], rounds: int) -> f
 def longest_step(form: Format, registry: CollectorRegistry, memory: Memory) -> float:
     """CPU milliseconds of the longest slice of one scrape."""
     longest = 0
-    body = slices(form, registry, memory=memory)
+    body = memory.slices(form, registry)
     while not body.ended:
         started = time.thread_time_ns()
         next(body)
@@ -127,7 +127,7 @@ def measure(series: int, shape: str) -> Iterator[Row]:
         warm = longest_step(form, registry, memory)
 
         def render(form: Format = form) -> bytes:
-            return b"".join(slices(form, registry, memory=memory))
+            return b"".join(memory.slices(form, registry))
 
         def theirs(peer: Callable[[CollectorRegistry], bytes] = peer) -> bytes:
             return peer(registry)

@@ -64,33 +64,39 @@ class Accepting(asyncio.Protocol):
 class SocketClient(Client):
     """The socket's side of a connection.
 
-    What is written in one turn of the loop goes to the kernel at the beginning
-    of the next, with that of all other clients: so a peer on the same machine
-    is woken once for many answers, which costs more than writing them.
+    Where there are others, what is written in one turn of the loop goes to the
+    kernel at the beginning of the next, with theirs: so a peer on the same
+    machine is woken once for many answers, which costs more than writing them.
     `paused` says that the kernel has not taken everything yet.
     """
 
-    __slots__ = ("_host", "_reading", "_transport", "_unwritten", "paused")
+    __slots__ = ("_due", "_host", "_reading", "_transport", "_unwritten", "paused")
 
     def __init__(self, host: Host, connection: Connection, transport: asyncio.Transport) -> None:
         super().__init__(host, connection)
         self._host = host
         self._transport: asyncio.Transport | None = transport
         self._unwritten: list[bytes] = []
+        self._due = False
         self._reading = True
         self.paused = False
 
     def write(self, data: bytes) -> None:
         # What is written after a failure is thrown away and must earn no credit: the loss is told soon.
-        if self._transport is not None and not self._transport.is_closing():
-            if not self._unwritten:
-                self.held = True
-                self._host.flush_soon(self)
-            self._unwritten.append(data)
-            self.credit += len(data)
+        if self._transport is None or self._transport.is_closing():
+            return
+        self.credit += len(data)
+        self._unwritten.append(data)
+        if len(self._host.clients) == 1:
+            self._hand_over()
+            self.held = self.paused
+        elif not self._due:
+            self._due = self.held = True
+            self._host.flush_soon(self)
 
     def flush(self) -> None:
         """Hand over what was written, and give the credit back if the kernel took it all."""
+        self._due = False
         self._hand_over()
         if not self.paused:
             self.resume()
@@ -107,7 +113,7 @@ class SocketClient(Client):
     def resume(self) -> None:
         """Everything that was handed over has been taken."""
         self.paused = False
-        if not self._unwritten:
+        if not self._due:
             self.held = False
             self.drain()
 

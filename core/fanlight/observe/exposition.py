@@ -13,7 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from .delimited import Delimited
-from .gathering import Gathered
+from .gathering import Gathered, is_blocking
 from .negotiation import OPENMETRICS, PROTOBUF, TEXT, Format
 from .openmetrics import OpenMetrics
 from .shapes import Found, OwnFamily, Piece, walk_own
@@ -32,31 +32,6 @@ _NOTHING: Mapping[Any, Gathered] = {}
 
 def ignore(collector: str, error: Exception) -> None:
     """Told of a collector that raised, and does nothing about it."""
-
-
-class Memory:
-    """What is remembered between scrapes, for each format that was asked for.
-
-    About 150 to 250 bytes a series and format.  Metrics are held weakly.
-    """
-
-    def __init__(self) -> None:
-        self._writers: dict[Format, Writer] = {}
-        self._groups: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()
-
-    def writer(self, form: Format) -> Writer:
-        """The writer of `form`, made when it is first asked for."""
-        writer = self._writers.get(form)
-        if writer is None:
-            writer = self._writers.setdefault(form, _WRITERS[form]())
-        return writer
-
-    def groups(self, registry: Any) -> list[Any]:
-        """What `families.walk` remembers of `registry`."""
-        try:
-            return self._groups.setdefault(registry, [])
-        except TypeError:  # no weak references to it: a collector of the host's that poses as a registry
-            return []
 
 
 class Slices:
@@ -87,29 +62,64 @@ class Slices:
         return b"".join(held)
 
 
-def slices(
-    form: Format,
-    registry: Any,
-    own: Iterable[OwnFamily] = (),
-    *,
-    memory: Memory | None = None,
-    failed: Failed = ignore,
-    gathered: Mapping[Any, Gathered] = _NOTHING,
-) -> Slices:
-    """The exposition of `registry` (None: nothing) and behind it of `own`, in `form`.
+class Memory:
+    """What is remembered between scrapes, for each format that was asked for.
 
-    Each step does at most about `SLICE` of work, except that a collector of
-    the host's is asked in one.  Own families whose names the registry has are
-    left out.  `failed` is told of collectors that raise; anything else that
-    raises while this is iterated is a family that cannot be written.
+    About 150 to 250 bytes a series and format.  Metrics are held weakly.
     """
-    memory = memory or Memory()
-    seen: set[str] = set()
-    walk: Iterator[Found] = walk_own(own, seen)
-    created = False
-    if registry is not None:
-        from . import families
 
-        created = families.created_shown()
-        walk = chain(families.walk(registry, seen, failed, gathered, memory.groups(registry)), walk)
-    return Slices(memory.writer(form).pieces(walk, created))
+    def __init__(self) -> None:
+        self._writers: dict[Format, Writer] = {}
+        self._groups: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()
+        self._families: Any = None
+        """The module `families`, which imports prometheus_client: only where there is a registry to walk."""
+
+    def slices(
+        self,
+        form: Format,
+        registry: Any,
+        own: Iterable[OwnFamily] = (),
+        *,
+        failed: Failed = ignore,
+        gathered: Mapping[Any, Gathered] = _NOTHING,
+    ) -> Slices:
+        """The exposition of `registry` (None: nothing) and behind it of `own`, in `form`.
+
+        Each step does at most about `SLICE` of work, except that a collector of
+        the host's is asked in one.  Own families whose names the registry has are
+        left out.  `failed` is told of collectors that raise; anything else that
+        raises while this is iterated is a family that cannot be written.
+        """
+        seen: set[str] = set()
+        walk: Iterator[Found] = walk_own(own, seen)
+        created = False
+        if registry is not None:
+            families = self._walker()
+            created = families.created_shown()
+            walk = chain(families.walk(registry, seen, failed, gathered, self.groups(registry)), walk)
+        return Slices(self.writer(form).pieces(walk, created))
+
+    def blocking(self, registry: Any) -> list[Any]:
+        """The collectors of `registry` (None: there are none) that may block."""
+        return [] if registry is None else list(filter(is_blocking, self._walker().collectors(registry)))
+
+    def _walker(self) -> Any:
+        if self._families is None:
+            from . import families
+
+            self._families = families
+        return self._families
+
+    def writer(self, form: Format) -> Writer:
+        """The writer of `form`, made when it is first asked for."""
+        writer = self._writers.get(form)
+        if writer is None:
+            writer = self._writers.setdefault(form, _WRITERS[form]())
+        return writer
+
+    def groups(self, registry: Any) -> list[Any]:
+        """What `families.walk` remembers of `registry`."""
+        try:
+            return self._groups.setdefault(registry, [])
+        except TypeError:  # no weak references to it: a collector of the host's that poses as a registry
+            return []

@@ -11,7 +11,6 @@ rests.  Whoever imports this module imports prometheus_client.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import groupby
 from typing import Any
 
 from attrs import frozen
@@ -23,7 +22,7 @@ from prometheus_client.samples import Sample
 from prometheus_client.values import MutexValue
 
 from .gathering import Gathered, is_blocking
-from .runs import LONGEST, SMALL, HostRun, children_of
+from .runs import LARGEST, LONGEST, SMALL, HostRun, children_of
 from .shapes import REST, Found, Shape
 
 Failed = Callable[[str, Exception], None]
@@ -210,9 +209,7 @@ class Group:
         self.stale = False
         self.steps: list[tuple[int, int, HostRun | None]] = []
         start = 0
-        # `groupby` joins neighbours only, which keeps the registry's order.
-        for fits, part in groupby(collectors, _fits_a_run):
-            members = list(part)
+        for fits, members in _cut(collectors):
             run = HostRun([KINDS[type(member)] for member in members], members) if fits else None
             self.steps.append((start, start + len(members), run))
             start += len(members)
@@ -230,19 +227,39 @@ class Group:
         return found
 
 
-def _fits_a_run(collector: Any) -> bool:
-    """Whether a collector may be part of a run: small, in memory, and of single numbers.
+def _cut(collectors: list[Any]) -> Iterator[tuple[bool, list[Any]]]:
+    """Neighbours that may be a run together (True), or may not (False), in the registry's order."""
+    members: list[Any] = []
+    held, fitted = 0, False
+    for collector in collectors:
+        size = _size_in_a_run(collector)
+        fits = size is not None
+        if members and (fits is not fitted or held + (size or 0) > LARGEST):
+            yield fitted, members
+            members, held = [], 0
+        members.append(collector)
+        held += size or 0
+        fitted = fits
+    if members:
+        yield fitted, members
+
+
+def _size_in_a_run(collector: Any) -> int | None:
+    """The series of a collector that may be part of a run (small and in memory); None for any other.
 
     A family with labels may hold thousands of children, so its size is asked
     before the list of them is made.
     """
     kind = KINDS.get(type(collector))
-    if kind is None or kind.type == "histogram" or is_blocking(collector):
-        return False
-    if collector._labelnames and len(collector._metrics) > SMALL:
-        return False
+    if kind is None or is_blocking(collector):
+        return None
+    width = len(collector._upper_bounds) + 2 if kind.type == "histogram" else 1
+    if (len(collector._metrics) if collector._labelnames else 1) * width > SMALL:
+        return None
     children = children_of(collector)
-    return len(children) <= SMALL and _sound(kind, children) and not (kind.type == "gauge" and _functions(children))
+    if not _sound(kind, children) or (kind.type == "gauge" and _functions(children)):
+        return None
+    return len(children) * width
 
 
 def name_of(collector: Any) -> str:

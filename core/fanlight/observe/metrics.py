@@ -113,6 +113,17 @@ class _Family:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self.names = names_of(shape)
+        self._cells: dict[Key, Any] = {}
+
+    @property
+    def size(self) -> int:
+        """How many cells there are."""
+        return len(self._cells)
+
+    @property
+    def children(self) -> list[Any]:
+        """The cells as they are now."""
+        return list(self._cells.values())
 
     @property
     def subject(self) -> Any:
@@ -127,49 +138,11 @@ class TallyFamily(_Family):
 
     def __init__(self, type_: str, name: str, doc: str, *labels: str) -> None:
         super().__init__(Shape(type_, name, doc, labels))
-        self._cells: dict[Key, Tally] = {}
-
-    @property
-    def children(self) -> list[Any]:
-        """The cells as they are now."""
-        return list(self._cells.values())
 
     def cell(self, *key: str) -> Tally:
         """The cell for these label values, made at 0 when it is new."""
-        cell = self._cells.get(key)
+        cell: Tally | None = self._cells.get(key)
         return cell if cell is not None else self._cells.setdefault(key, Tally(key))
-
-
-class Tallies:
-    """Counters and gauges that are written together: for each scrape one family instead of many.
-
-    When the host has taken one of the names, a walk leaves the whole and shows
-    the `parts` that are free.
-    """
-
-    kind: Kind = TallyFamily.kind
-
-    def __init__(self, *parts: TallyFamily) -> None:
-        self.parts: tuple[TallyFamily, ...] = parts
-        self.names = frozenset().union(*[part.names for part in parts])
-        self._run: Run | None = None
-        self._size = -1
-
-    @property
-    def children(self) -> list[Any]:
-        """The cells of all families as they are now; cells come and never go."""
-        cells = [part.children for part in self.parts]
-        flat = [cell for part in cells for cell in part]
-        # Cells only ever come, so the same number of them means the same cells.
-        if len(flat) != self._size:
-            self._run = Run([self.kind] * len(cells), self.parts, cells)
-            self._size = len(flat)
-        return flat
-
-    @property
-    def subject(self) -> Any:
-        """The run of the children that were asked for last."""
-        return self._run
 
 
 class SpreadFamily(_Family):
@@ -179,17 +152,43 @@ class SpreadFamily(_Family):
 
     def __init__(self, name: str, doc: str, *labels: str) -> None:
         super().__init__(Shape("histogram", name, doc, labels, bounds=(*BUCKETS, float("inf"))))
-        self._cells: dict[Key, Spread] = {}
-
-    @property
-    def children(self) -> list[Any]:
-        """The cells as they are now."""
-        return list(self._cells.values())
 
     def cell(self, *key: str) -> Spread:
         """The cell for these label values, made empty when it is new."""
-        cell = self._cells.get(key)
+        cell: Spread | None = self._cells.get(key)
         return cell if cell is not None else self._cells.setdefault(key, Spread(key))
+
+
+class Together:
+    """Families that are written together: for each scrape one instead of many.
+
+    When the host has taken one of the names, a walk leaves the whole and shows
+    the `parts` that are free.
+    """
+
+    def __init__(self, *parts: TallyFamily | SpreadFamily) -> None:
+        self.parts: tuple[TallyFamily | SpreadFamily, ...] = parts
+        self.kind: Kind = parts[0].kind
+        self.names = frozenset().union(*[part.names for part in parts])
+        self._run: Run | None = None
+        self._flat: list[Any] = []
+        self._size = -1
+
+    @property
+    def children(self) -> list[Any]:
+        """The cells of all families as they are now."""
+        # Cells only ever come, so the same number of them means the same cells.
+        if sum([part.size for part in self.parts]) != self._size:
+            cells = [part.children for part in self.parts]
+            self._flat = [cell for part in cells for cell in part]
+            self._size = len(self._flat)
+            self._run = Run([part.kind for part in self.parts], self.parts, cells)
+        return self._flat
+
+    @property
+    def subject(self) -> Any:
+        """The run of the children that were asked for last."""
+        return self._run
 
 
 class RouteCells:
@@ -275,19 +274,21 @@ class HttpMetrics:
         """The one cell of the lag, which has no labels."""
         self._routes: dict[tuple[str, str], RouteCells] = {}
         """By path and source; at most one for each route of each listener."""
-        self._tallies = Tallies(self._requests, self._active, self._bytes, self._connections, self._errors)
+        self._together = Together(
+            self._requests, self._active, self._bytes, self._connections, self._errors, self._durations, self._lag
+        )
         self.memory: Memory | None = None
         """What the metrics page remembers between scrapes; made by its first one."""
 
     @property
     def families(self) -> tuple[TallyFamily | SpreadFamily, ...]:
         """All families, one by one, in the order in which they are shown."""
-        return (*self._tallies.parts, self._durations, self._lag)
+        return self._together.parts
 
     @property
     def shown(self) -> tuple[OwnFamily, ...]:
-        """All families as a scrape takes them: those of single numbers together."""
-        return (self._tallies, self._durations, self._lag)
+        """All families as a scrape takes them: together."""
+        return (self._together,)
 
     def route(self, path: str, source: str) -> RouteCells:
         """The cells of a route on a listener; the same object each time."""

@@ -2,10 +2,9 @@
 
 A program has dozens of metrics with one number or a few, and what a family
 costs by itself would be most of a small scrape.  A `Run` is a row of such
-counters, gauges and summaries as they stand in the registry; it refers to
-where their numbers are, and only weakly to the metrics.  Histograms and
-families of many children go the ordinary way (`columns`).  Nothing here
-imports prometheus_client.
+families as they stand in the registry; it refers to where their numbers are,
+and only weakly to the metrics.  Families of many series go the ordinary way
+(`columns`).  Nothing here imports prometheus_client.
 """
 
 from __future__ import annotations
@@ -19,15 +18,20 @@ from weakref import ref
 from attrs import evolve
 
 from .columns import COLD, Columns, Dialect
-from .numbers import texts
-from .shapes import Found, Kind, Piece
+from .numbers import histogram_texts, texts
+from .shapes import Found, Kind, Piece, Shape
 
 LONGEST = 32
-"""Families in a run: making one anew is then about a millisecond."""
-SMALL = 8
-"""Children that a family in a run has at most."""
+"""Families in a run."""
+LARGEST = 384
+"""Series in a run of several families: making one anew is then about a millisecond."""
+SMALL = 40
+"""Series that a family in a run has at most: two histograms, or a few numbers."""
 _NEW = 150
 """What it costs to meet a family for the first time, in series."""
+
+Memo = tuple[tuple[Any, ...], tuple[bytes, ...]]
+"""The numbers of a span as they were, and their texts."""
 
 
 def children_of(metric: Any) -> list[Any]:
@@ -35,35 +39,110 @@ def children_of(metric: Any) -> list[Any]:
     return list(metric._metrics.values()) if metric._labelnames else [metric]
 
 
+class Numbers:
+    """A span of a run: counters, gauges and summaries, each number from a cell of its own.
+
+    `counters` are the places of counters among the numbers.
+    """
+
+    def __init__(self) -> None:
+        self.cells: list[Any] = []
+        self.counters: list[int] = []
+
+    def add(self, kind: Kind, shape: Shape, children: Sequence[Any]) -> None:
+        """Append the numbers of one family."""
+        for child in children:
+            if shape.type == "counter":
+                self.counters.append(len(self.cells))
+            self.cells += kind.cells(child)
+
+    @property
+    def empty(self) -> Memo:
+        """What stands for "never written": None is the same object as no number."""
+        return (None,) * len(self.cells), (b"",) * len(self.cells)
+
+    def read(self, children: Sequence[Any]) -> tuple[Any, ...]:
+        """From the cells and not from the children: that spares a look-up for each."""
+        return tuple([cell._value for cell in self.cells])
+
+    def texts(self, values: tuple[Any, ...], memo: Memo) -> tuple[bytes, ...]:
+        return texts(values, *memo)
+
+    def exemplars(self, children: Sequence[Any]) -> dict[int, Any]:
+        """The exemplars that there are, by the places of their numbers."""
+        found = {place: self.cells[place]._exemplar for place in self.counters}
+        return {place: exemplar for place, exemplar in found.items() if exemplar is not None}
+
+
+class Buckets:
+    """A span of a run: one family of histograms, the children `first` to `last` of the run."""
+
+    def __init__(self, kind: Kind, shape: Shape, first: int, last: int) -> None:
+        self._kind = kind
+        self._part = slice(first, last)
+        self._buckets = len(shape.bounds)
+        self._summed = shape.summed
+        self._width = len(shape.slots())
+
+    @property
+    def empty(self) -> Memo:
+        """As `Numbers.empty`: there is one more number than buckets in memory, and a count more in the text."""
+        count = self._part.stop - self._part.start
+        return (None,) * (count * (self._buckets + 1)), (b"",) * (count * self._width)
+
+    def read(self, children: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(self._kind.values(list(children[self._part])))
+
+    def texts(self, values: tuple[Any, ...], memo: Memo) -> tuple[bytes, ...]:
+        return histogram_texts(values, self._buckets, self._summed, *memo)
+
+    def exemplars(self, children: Sequence[Any]) -> dict[int, Any]:
+        """As `Numbers.exemplars`; a histogram has one for each bucket, but more samples than those."""
+        found = enumerate(self._kind.exemplars(list(children[self._part])))
+        each, width = self._buckets, self._width
+        return {place // each * width + place % each: exemplar for place, exemplar in found if exemplar is not None}
+
+
+Span = Numbers | Buckets
+
+
 class Layout:
     """What is in a run and where, without the metrics themselves.
 
     `kinds`, `shapes` and `sizes` (numbers of children) are those of the
-    families.  `cells` are where the numbers of all children are, in the order
-    of the text; `counters` are the places of counters among them.  `gauges`
-    and `born` are places among the children: gauges, and those that know when
-    they were created.
+    families; `spans` read and write their numbers, in the order of the text.
+    `gauges` and `born` are places among the children: gauges, and those that
+    know when they were created.
     """
 
     def __init__(self, kinds: Sequence[Kind], metrics: Sequence[Any], children: Sequence[Sequence[Any]]) -> None:
         self.kinds = list(kinds)
         self.shapes = [kind.shape(metric, True) for kind, metric in zip(kinds, metrics, strict=True)]
         self.sizes = [len(part) for part in children]
-        self.cells: list[Any] = []
-        self.counters: list[int] = []
+        self.spans: list[Span] = []
         self.gauges: list[int] = []
         self.born: list[int] = []
-        place = 0
+        first = 0
         for kind, shape, part in zip(kinds, self.shapes, children, strict=True):
-            for child in part:
-                if shape.type == "counter":
-                    self.counters.append(len(self.cells))
-                if shape.type == "gauge":
-                    self.gauges.append(place)
-                if shape.created:
-                    self.born.append(place)
-                self.cells += kind.cells(child)
-                place += 1
+            last = first + len(part)
+            if shape.type == "gauge":
+                self.gauges += range(first, last)
+            if shape.created:
+                self.born += range(first, last)
+            self._add(kind, shape, part, first)
+            first = last
+
+    def _add(self, kind: Kind, shape: Shape, children: Sequence[Any], first: int) -> None:
+        """Into the span that is open, or into one of its own."""
+        if shape.type == "histogram":
+            if children:
+                self.spans.append(Buckets(kind, shape, first, first + len(children)))
+            return
+        if not self.spans or isinstance(self.spans[-1], Buckets):
+            self.spans.append(Numbers())
+        span = self.spans[-1]
+        assert isinstance(span, Numbers)
+        span.add(kind, shape, children)
 
     def apart(self, children: list[Any]) -> Iterator[list[Any]]:
         """The children of each family."""
@@ -73,7 +152,7 @@ class Layout:
 
 
 class Run:
-    """Families that follow each other, none of them a histogram.
+    """Families that follow each other.
 
     `names` are those of the families.  Weakly referred to, so that a metric
     which the host lets go is not kept by what was remembered of it.
@@ -92,7 +171,7 @@ class Run:
 
 
 class HostRun(Run):
-    """A run of metrics of the host's, each with at most `SMALL` children."""
+    """A run of metrics of the host's, each with at most `SMALL` series."""
 
     def __init__(self, kinds: Sequence[Kind], metrics: Sequence[Any]) -> None:
         children = [children_of(metric) for metric in metrics]
@@ -134,10 +213,7 @@ class RunColumns:
         self._dialect = dialect
         self._created: list[float] | None = None
         self._template = b""
-        self._memo: tuple[tuple[Any, ...], tuple[bytes, ...]] = (
-            (None,) * len(layout.cells),
-            (b"",) * len(layout.cells),
-        )
+        self._memo = tuple([span.empty for span in layout.spans])
 
     def _make(self, children: list[Any]) -> bytes:
         """Headings, names, labels and moments of creation, with a hole for each number."""
@@ -149,32 +225,33 @@ class RunColumns:
         return b"".join(pieces)
 
     def whole(self, children: list[Any]) -> Piece:
-        """All families of the run in one piece.
-
-        `children` must be those of the run, in its order.  Numbers are read
-        from the cells and not from the children: that spares a look-up for
-        each.
-        """
-        layout, work = self._layout, len(children)
+        """All families of the run in one piece; `children` must be those of the run, in its order."""
+        layout = self._layout
         created = [children[place]._created for place in layout.born] if self.setting else []
-        template = self._template
-        if created != self._created:
+        template, cold = self._template, created != self._created
+        if cold:
             template = self._make(children)
             self._template, self._created = template, created
-            work = _NEW * len(layout.kinds) + COLD * work
-        values = tuple([cell._value for cell in layout.cells])
-        found = texts(values, *self._memo)
-        self._memo = (values, found)
-        if self._dialect.exemplars:
-            exemplars = [layout.cells[place]._exemplar for place in layout.counters]
-            if any(exemplars):
-                # A copy: the remembered texts are of numbers alone.
-                shown = list(found)
-                for place, exemplar in zip(layout.counters, exemplars, strict=True):
-                    if exemplar is not None:
-                        shown[place] += self._dialect.exemplar(exemplar)
-                return template % tuple(shown), work
-        return template % found, work
+        memo: list[Memo] = []
+        found: list[bytes] = []
+        for span, before in zip(layout.spans, self._memo, strict=True):
+            values = span.read(children)
+            known = span.texts(values, before)
+            memo.append((values, known))
+            found += self._with_exemplars(span, children, known) if self._dialect.exemplars else known
+        self._memo = tuple(memo)
+        work = _NEW * len(layout.kinds) + COLD * len(found) if cold else len(found)
+        return template % tuple(found), work
+
+    def _with_exemplars(self, span: Span, children: list[Any], known: tuple[bytes, ...]) -> Sequence[bytes]:
+        """A copy of `known` with the exemplars that there are: remembered texts are of numbers alone."""
+        exemplars = span.exemplars(children)
+        if not exemplars:
+            return known
+        shown = list(known)
+        for place, exemplar in exemplars.items():
+            shown[place] += self._dialect.exemplar(exemplar)
+        return shown
 
     def sliced(self, children: list[Any]) -> Iterator[Piece]:
         """A run is never long enough for more than one piece."""

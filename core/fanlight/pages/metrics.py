@@ -9,7 +9,6 @@ are, and how they are written, is `observe`'s.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +16,12 @@ from ..asks import EffectFailed, Race, Sleep
 from ..http.media import allows
 from ..http.request import Request
 from ..http.response import Fields, Response, SendBody, text
-from ..observe.gathering import PATIENCE, Gathered, GatherMetrics, ReportCollector, is_blocking
+from ..observe.gathering import PATIENCE, Gathered, GatherMetrics, ReportCollector
 from ..observe.negotiation import choose
 
 if TYPE_CHECKING:
-    from ..observe.exposition import Slices
+    from ..observe.exposition import Memory, Slices
+    from ..observe.metrics import HttpMetrics
 
 ASKS_RULES = "x-materialize-accept-enrich-rules"
 """The request field by which a scraper asks for the enrichment rules; its value does not matter."""
@@ -66,22 +66,19 @@ async def metrics(request: Request) -> Response:
     """
     server, head = request.server, request.head
     own = server.metrics
-    # The first scrape of this server; a `Memory` is made only by scrapes.
-    if own.memory is None:
-        await _load()
-    from ..observe.exposition import Memory, slices
-
+    memory = own.memory or await _load(own)
     form = choose(head.all("accept"))
-    own.memory = own.memory or Memory()
     failures: Failures = []
 
     def failed(collector: str, error: Exception) -> None:
         own.collector_failed(collector)
         failures.append((collector, error))
 
-    # Before the walk begins: a generator cannot ask an engine.
-    gathered = await _gathered(server.registry)
-    body = slices(form, server.registry, own.shown, memory=own.memory, failed=failed, gathered=gathered)
+    # Before the walk begins: a generator cannot ask an engine.  One after the other, so that a scrape holds one
+    # worker thread at most; each has its share of the patience.
+    blocking = memory.blocking(server.registry)
+    gathered = {each: await _gather(each, PATIENCE / len(blocking)) for each in blocking}
+    body = memory.slices(form, server.registry, own.shown, failed=failed, gathered=gathered)
     try:
         first = await _first(body)
     except Exception as error:  # noqa: BLE001  whatever a broken family raises is the answer
@@ -96,11 +93,19 @@ async def metrics(request: Request) -> Response:
     return _whole(fields, first, zipped=zipped)
 
 
-async def _load() -> None:
-    """Import what writes metrics: a few milliseconds in all, so one module to a turn of the host's loop."""
+async def _load(own: HttpMetrics) -> Memory:
+    """What remembers between scrapes, made by the first one of this server.
+
+    It imports what writes metrics: a few milliseconds in all, so one module to
+    a turn of the host's loop.
+    """
     for name in _WRITING:
         import_module(f"fanlight.{name}")
         await Sleep(0)
+    from ..observe.exposition import Memory
+
+    own.memory = own.memory or Memory()
+    return own.memory
 
 
 async def _first(body: Slices) -> bytes:
@@ -157,19 +162,6 @@ def _streamed(fields: Fields, first: bytes, body: Slices, failures: Failures, *,
         await _report(failures)
 
     return Response(200, (*fields, GZIP), produce_zipped) if zipped else Response(200, fields, produce)
-
-
-async def _gathered(registry: Any) -> Mapping[Any, Gathered]:
-    """What the collectors that may block gave; each has its share of `PATIENCE`.
-
-    One after the other, so that a scrape holds one worker thread at most.
-    """
-    if registry is None:
-        return {}
-    from ..observe.families import collectors
-
-    blocking = [collector for collector in collectors(registry) if is_blocking(collector)]
-    return {collector: await _gather(collector, PATIENCE / len(blocking)) for collector in blocking}
 
 
 async def _gather(collector: Any, seconds: float) -> Gathered:

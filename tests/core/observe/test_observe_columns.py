@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from fanlight.observe.columns import GRAIN, Columns, Labels
-from fanlight.observe.exposition import Memory, slices
+from fanlight.observe.exposition import Memory
 from fanlight.observe.families import KINDS
 from fanlight.observe.negotiation import OPENMETRICS, PROTOBUF, TEXT, Format
 from fanlight.observe.openmetrics import OpenMetrics
@@ -96,14 +96,14 @@ def test_what_is_remembered_dies_with_its_metric(form: Format) -> None:
     plain = Gauge("plain", "", registry=registry)
     few = Gauge("few", "", ["a"], registry=registry)
     few.labels("x")
-    b"".join(slices(form, registry, memory=memory))
+    b"".join(memory.slices(form, registry))
     refs = [weakref.ref(each) for each in (labelled, plain, few, few.labels("x"), labelled.labels("GET", "1"))]
     for each in (labelled, plain, few):
         registry.unregister(each)
     del labelled, plain, few, each
     gc.collect()
     assert [ref() for ref in refs] == [None] * 5
-    b"".join(slices(form, registry, memory=memory))
+    b"".join(memory.slices(form, registry))
     assert len(memory.writer(form)._memory) == 0
 
 
@@ -111,7 +111,7 @@ def test_what_is_remembered_dies_with_its_metric(form: Format) -> None:
 def test_removed_children_die_at_once(form: Format) -> None:
     registry, memory = CollectorRegistry(), Memory()
     counter = many(registry, 100)
-    b"".join(slices(form, registry, memory=memory))
+    b"".join(memory.slices(form, registry))
     ref = weakref.ref(counter.labels("GET", "/api/v1/things/000003"))
     counter.remove("GET", "/api/v1/things/000003")
     gc.collect()
@@ -137,7 +137,7 @@ def test_memory_of_a_series(form: Format, kind: str) -> None:
     gc.collect()
     tracemalloc.start()
     for _ in range(2):
-        for _ in slices(form, registry, memory=memory):
+        for _ in memory.slices(form, registry):
             pass
     gc.collect()
     used, _ = tracemalloc.get_traced_memory()

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, metrics
 from prometheus_client.openmetrics.exposition import escape_label_name, escape_metric_name
 
-from fanlight.observe.exposition import SLICE, Memory, slices
+from fanlight.observe.exposition import SLICE, Memory
 from fanlight.observe.negotiation import PROTOBUF
 from tests.core.observe.decoding import Family, decode, families, labels, messages, moment
 from tests.core.observe.registries import changes, current, registries
 
 
 def written(registry: Any, memory: Memory | None = None) -> bytes:
-    return b"".join(slices(PROTOBUF, registry, memory=memory))
+    return b"".join((memory or Memory()).slices(PROTOBUF, registry))
 
 
 def comparable(readings: Iterator[Any]) -> list[str]:
@@ -132,7 +132,7 @@ def test_a_large_family_is_made_in_slices_and_is_one_message() -> None:
     for index in range(20_000):
         gauge.labels(str(index)).set(index)
     for _ in range(2):
-        parts = list(slices(PROTOBUF, registry, memory=memory))
+        parts = list(memory.slices(PROTOBUF, registry))
         assert len(parts) > 20_000 / (2 * SLICE)
         assert max(map(len, parts)) < 400_000
         (family,) = families(b"".join(parts))

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
-from fanlight.observe.exposition import SLICE, Memory, Slices, ignore, slices
+from fanlight.observe.exposition import SLICE, Memory, Slices, ignore
 from fanlight.observe.metrics import HttpMetrics
 from fanlight.observe.negotiation import OPENMETRICS, PROTOBUF, TEXT, Format
 from tests.core.observe.decoding import families
@@ -57,7 +57,7 @@ def test_an_empty_exposition_is_one_empty_slice() -> None:
 def test_no_slice_does_much_more_than_its_share(form: Format) -> None:
     registry, memory = large(), Memory()
     for _ in range(2):
-        parts = list(slices(form, registry, memory=memory))
+        parts = list(memory.slices(form, registry))
         numbers = [sum(b"_created" not in line for line in part.splitlines()) for part in parts]
         assert max(numbers) < 2 * SLICE or form is PROTOBUF
         assert max(map(len, parts)) < 300_000
@@ -73,8 +73,8 @@ def test_own_metrics_follow_those_of_the_host(form: Format) -> None:
     own = HttpMetrics()
     own.started("/", "main")
     own.answered("/", "main", 200, 0.1)
-    both = b"".join(slices(form, registry, own.families))
-    host, mine = b"".join(slices(form, registry)), b"".join(slices(form, None, own.families))
+    both = b"".join(Memory().slices(form, registry, own.families))
+    host, mine = b"".join(Memory().slices(form, registry)), b"".join(Memory().slices(form, None, own.families))
     assert both == host.removesuffix(b"# EOF\n") + mine
     assert b"mz_http_requests" in mine
 
@@ -84,7 +84,7 @@ def test_names_of_the_host_win(form: Format) -> None:
     registry = CollectorRegistry()
     Counter("mz_http_requests", "the host's own", registry=registry)
     registry.register(Fixed([GaugeMetricFamily("fanlight_connections_open", "", value=3)]))
-    text = b"".join(slices(form, registry, HttpMetrics().families))
+    text = b"".join(Memory().slices(form, registry, HttpMetrics().families))
     assert b"the host's own" in text
     assert b"since process start" not in text
     assert b"Connections open now" not in text
@@ -102,7 +102,7 @@ def test_failures_are_told_and_counted_in_the_same_scrape() -> None:
         own.collector_failed(collector)
         told.append((collector, str(error)))
 
-    text = b"".join(slices(TEXT, registry, own.families, failed=failed))
+    text = b"".join(Memory().slices(TEXT, registry, own.families, failed=failed))
     assert told == [("Raises", "no")]
     assert b"after 1.0" in text
     assert b'fanlight_metrics_collector_errors_total{collector="Raises"} 1.0' in text
@@ -124,12 +124,12 @@ def test_registries_without_weak_references() -> None:
 
     registry = Slotted()
     assert Memory().groups(registry) == []
-    assert b"slotted 1.0" in b"".join(slices(TEXT, registry))
+    assert b"slotted 1.0" in b"".join(Memory().slices(TEXT, registry))
     memory, plain = Memory(), CollectorRegistry()
     assert memory.groups(plain) is memory.groups(plain)
 
 
 def test_protobuf_has_every_family() -> None:
-    found = families(b"".join(slices(PROTOBUF, large())))
+    found = families(b"".join(Memory().slices(PROTOBUF, large())))
     assert len(found) == 303
     assert sum(len(family.metrics) for family in found) == 5000 + 200 + 300 + 2000

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from fanlight.observe.exposition import Memory, slices
+from fanlight.observe.exposition import Memory
 from fanlight.observe.metrics import BUCKETS, HttpMetrics, Spread
 from fanlight.observe.negotiation import OPENMETRICS, PROTOBUF, TEXT, Format
 from fanlight.observe.shapes import walk_own
@@ -22,7 +22,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 def shown(metrics: HttpMetrics) -> Samples:
     """Every sample of the text."""
-    text = b"".join(slices(TEXT, None, metrics.families)).decode()
+    text = b"".join(Memory().slices(TEXT, None, metrics.families)).decode()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in parse_text(text)
@@ -78,7 +78,7 @@ def test_the_documented_buckets() -> None:
 
 
 def test_help_texts_and_types() -> None:
-    text = b"".join(slices(TEXT, None, HttpMetrics().families)).decode()
+    text = b"".join(Memory().slices(TEXT, None, HttpMetrics().families)).decode()
     for line in (
         "# HELP mz_http_requests_total Total number of http requests received since process start.",
         "# TYPE mz_http_requests_total counter",
@@ -126,9 +126,9 @@ def test_all_formats_say_the_same() -> None:
             for name, key, value in samples
         )
 
-    openmetrics = b"".join(slices(OPENMETRICS, None, metrics.families)).decode()
+    openmetrics = b"".join(Memory().slices(OPENMETRICS, None, metrics.families)).decode()
     parsed: Any = parse_openmetrics(openmetrics)  # type: ignore[no-untyped-call]
-    decoded = families(b"".join(slices(PROTOBUF, None, metrics.families)))
+    decoded = families(b"".join(Memory().slices(PROTOBUF, None, metrics.families)))
     expected = flat((name, key, value) for (name, key), value in shown(metrics).items())
     assert flat((s.name, s.labels, s.value) for family in parsed for s in family.samples) == expected
     assert flat(each for family in decoded for each in family.readings()) == expected
@@ -140,8 +140,8 @@ def test_families_written_together_are_those_written_apart(form: Format) -> None
     metrics, memory = busy(), Memory()
     for path in ("/", "/metrics", "/"):
         for _ in range(2):
-            together = b"".join(slices(form, None, metrics.shown, memory=memory))
-            assert together == b"".join(slices(form, None, metrics.families))
+            together = b"".join(memory.slices(form, None, metrics.shown))
+            assert together == b"".join(Memory().slices(form, None, metrics.families))
         metrics.started(path, "main")
         metrics.answered(path, "main", 200, 0.1)
 

@@ -12,13 +12,13 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, metrics
 from prometheus_client.core import Exemplar, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from fanlight.observe.exposition import Memory, slices
+from fanlight.observe.exposition import Memory
 from fanlight.observe.negotiation import OPENMETRICS
 from tests.core.observe.registries import Fixed, changes, current, openmetrics, registries
 
 
 def written(registry: Any, memory: Memory | None = None) -> bytes:
-    return b"".join(slices(OPENMETRICS, registry, memory=memory))
+    return b"".join((memory or Memory()).slices(OPENMETRICS, registry))
 
 
 @current

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Gauge, Summary
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary
 from prometheus_client.exposition import generate_latest
 
-from fanlight.observe.exposition import Memory, slices
+from fanlight.observe.exposition import Memory
 from fanlight.observe.families import KINDS
 from fanlight.observe.negotiation import OPENMETRICS, TEXT
-from fanlight.observe.runs import SMALL, HostRun, RunColumns, children_of
+from fanlight.observe.runs import SMALL, Buckets, HostRun, Numbers, RunColumns, children_of
 from fanlight.observe.text import PlainText
 from tests.core.observe.registries import openmetrics
 
@@ -23,7 +23,11 @@ def some() -> list[Any]:
     gauge.labels("x")
     summary = Summary("s", "", registry=None)
     empty = Gauge("e", "", ["a"], registry=None)
-    return [counter, gauge, summary, empty]
+    histogram = Histogram("h", "%s", ["a"], buckets=(0.1, 1), registry=None)
+    histogram.labels("%").observe(0.5)
+    histogram.labels("x")
+    last = Gauge("l", "", registry=None)
+    return [counter, gauge, summary, empty, histogram, last]
 
 
 def run_of(metrics: list[Any]) -> HostRun:
@@ -34,11 +38,17 @@ def test_places() -> None:
     metrics = some()
     run = run_of(metrics)
     layout = run.layout
-    assert (len(layout.cells), layout.counters, layout.gauges, layout.born) == (5, [0], [1, 2], [0, 3])
-    assert run.names == {"c", "g", "s", "e"}
+    numbers, buckets, behind = layout.spans
+    assert isinstance(numbers, Numbers)
+    assert (len(numbers.cells), numbers.counters) == (5, [0])
+    assert isinstance(buckets, Buckets)
+    assert isinstance(behind, Numbers)
+    assert (len(behind.cells), behind.counters) == (1, [])
+    assert (layout.gauges, layout.born) == ([1, 2, 6], [0, 3, 4, 5])
+    assert run.names == {"c", "g", "s", "e", "h", "l"}
     children = run.children(metrics)
     assert children is not None
-    assert [len(part) for part in layout.apart(children)] == [1, 2, 1, 0]
+    assert [len(part) for part in layout.apart(children)] == [1, 2, 1, 0, 2, 1]
     assert [metric for _, metric, _ in run.families(children)] == metrics
 
 
@@ -87,11 +97,13 @@ def test_children_of_a_metric() -> None:
 def test_families_that_grow_out_of_a_run_and_back() -> None:
     registry, memory = CollectorRegistry(), Memory()
     gauge = Gauge("g", "", ["a"], registry=registry)
+    histogram = Histogram("h", "", ["a"], registry=registry)
     Counter("c", "", registry=registry).inc(2, {"trace": "1"})
     for size in (0, 1, SMALL, SMALL + 1, SMALL, 0):
         while len(gauge._metrics) > size:
             gauge.remove(*list(gauge._metrics)[-1])
         for index in range(len(gauge._metrics), size):
             gauge.labels(str(index)).set(index)
-        assert b"".join(slices(TEXT, registry, memory=memory)) == generate_latest(registry)
-        assert b"".join(slices(OPENMETRICS, registry, memory=memory)) == openmetrics(registry)
+            histogram.labels(str(index % 4)).observe(index, {"trace": str(index)})
+        assert b"".join(memory.slices(TEXT, registry)) == generate_latest(registry)
+        assert b"".join(memory.slices(OPENMETRICS, registry)) == openmetrics(registry)

@@ -12,13 +12,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
-from fanlight.observe.exposition import Memory, slices
+from fanlight.observe.exposition import Memory
 from fanlight.observe.negotiation import TEXT
 from tests.core.observe.registries import Fixed, changes, current, registries
 
 
 def written(registry: Any, memory: Memory | None = None) -> bytes:
-    return b"".join(slices(TEXT, registry, memory=memory))
+    return b"".join((memory or Memory()).slices(TEXT, registry))
 
 
 @pytest.fixture(params=[True, False], ids=["created", "no created"])
