@@ -152,7 +152,7 @@ def test_the_coordinator_of_this_process(engine: Introspection, sim: Sim) -> Non
     waiting.begin(Outgoing(target="/query", fields=INTERNAL))
     starting = HttpConnection(sim.connect(), "1.1")
     starting.begin(Outgoing(target="/start"))
-    with in_thread(asyncio_program) as thread, in_thread(trio_program):
+    with in_thread(asyncio_program) as thread, in_thread(trio_program) as other:
         asking = HttpConnection(sim.connect(), "1.1")
         answer = asking.exchange(Outgoing(target="/api/coordinator/dump", fields=INTERNAL))
     dump = json.loads(answer.body)
@@ -178,12 +178,13 @@ def test_the_coordinator_of_this_process(engine: Introspection, sim: Sim) -> Non
     assert abs(dump["global_timelines"]["EpochMilliseconds"] / 1000 - time.time()) < 60
     controller = dump["controller"]
     assert controller["event_loop"] == {"kind": None, "thread": threading.get_ident(), "tasks": [], "lag_ms": None}
-    loops = {loop["kind"]: loop for loop in controller["other_event_loops"]}
-    assert loops["asyncio"]["thread"] == thread.ident
-    consumer = next(task for task in loops["asyncio"]["tasks"] if task["name"] == "consumer")
+    loops = {loop["thread"]: loop for loop in controller["other_event_loops"]}
+    assert loops[thread.ident]["kind"] == "asyncio"
+    consumer = next(task for task in loops[thread.ident]["tasks"] if task["name"] == "consumer")
     assert (consumer["coro"], consumer["state"]) == ("consume", "waiting")
     assert consumer["stack"][-1].startswith(f"consume ({asyncio_program.__code__.co_filename}:")
-    assert "on event" in [task["name"] for task in loops["trio"]["tasks"]]
+    assert loops[other.ident]["kind"] == "trio"
+    assert "on event" in [task["name"] for task in loops[other.ident]["tasks"]]
     assert "MainThread" in [row["name"] for row in controller["threads"]]
     assert controller["gc"][0]["generation"] == 0
     assert controller["server"]["listeners"] == {"main": {"connections": 3}}
