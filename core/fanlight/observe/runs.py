@@ -162,14 +162,15 @@ class RunColumns:
         values = [cell._value for cell in layout.cells]
         found = texts(values, *self._memo)
         self._memo = (values, found)
-        if self._dialect.exemplars:
+        exemplar_text = self._dialect.exemplar
+        if exemplar_text is not None:
             exemplars = [layout.cells[place]._exemplar for place in layout.counters]
             if any(exemplars):
                 # A copy: the remembered texts are of numbers alone.
                 found = list(found)
                 for place, exemplar in zip(layout.counters, exemplars, strict=True):
                     if exemplar is not None:
-                        found[place] += self._dialect.exemplar(exemplar)
+                        found[place] += exemplar_text(exemplar)
         return template % tuple(found), work
 
     def sliced(self, children: list[Any]) -> Iterator[Piece]:
