@@ -182,8 +182,6 @@ class Exchanges(Host):
                 place.cells = cells
         exchange.cells = cells
         cells.started()
-        if exchange.refusal is not None:
-            self._outputs.append(Note(exchange.refusal))
         if isinstance(routine, Response):
             self._answer(conversation, routine)
         else:
@@ -391,6 +389,9 @@ class Exchanges(Host):
         conversation.status = status
         conversation.head_at = self.now.mono
         exchange = conversation.exchange
+        security = exchange.security
+        if security is not None and self.server.may_note(security, self.now):
+            self._outputs.append(Note(security))
         if exchange.cells is not None:
             exchange.cells.answered(status, self.now.mono - exchange.request.arrived.mono)
 
