@@ -117,12 +117,11 @@ class Connection(Upgraded):
     def handle_timeout(self, now: Now) -> None:
         """Some deadline may have passed.  A call that comes early does nothing."""
         self._begin(now)
-        if self.sleepers:
-            self.ticking = True
-            for conversation in tuple(self.sleepers):
-                if min(conversation.wake_at, conversation.beat_at) <= now.mono:
-                    self._retry(conversation)
-            self.ticking = False
+        self.ticking = True
+        for conversation in tuple(self._conversations.values()):
+            if min(conversation.wake_at, conversation.beat_at) <= now.mono:
+                self._retry(conversation)
+        self.ticking = False
         self._expire()
         self._pump()
         self._settle()
@@ -161,7 +160,7 @@ class Connection(Upgraded):
         if self._ingress is not None and self._ingress.unwritten and self.state != "closed":
             return self._send(self._ingress.encrypt(b""))
         if self._outputs:
-            return self._outputs.popleft()
+            return self._outputs.pop(0)
         if self._closes and not self._unsent:
             return self._next_close()
         return None
@@ -332,9 +331,8 @@ class Connection(Upgraded):
             if self._unsent or self._out:
                 deadline = min(deadline, self._write_mark + self.limits.write_progress)
             for conversation in self._conversations.values():
-                deadline = min(deadline, conversation.cleanup_at, self._stalls_at(conversation))
-            for conversation in self.sleepers:
-                deadline = min(deadline, conversation.wake_at, conversation.beat_at)
+                timers = (conversation.cleanup_at, conversation.wake_at, conversation.beat_at)
+                deadline = min(deadline, self._stalls_at(conversation), *timers)
         self.deadline = deadline
         if deadline < self.armed:
             self.server.arm(self)

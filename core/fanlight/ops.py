@@ -50,7 +50,6 @@ def _sleep(connection: Connection, conversation: Conversation, op: Sleep) -> Any
     if conversation.gone and op.seconds:
         return None
     conversation.wake_at = min(conversation.wake_at, connection.now.mono + op.seconds)  # the shortest of a race
-    connection.sleepers.add(conversation)
     return PARKED
 
 
@@ -62,7 +61,6 @@ def _wake(connection: Connection, conversation: Conversation, op: Sleep) -> Any:
     if op.seconds > min(ask.seconds for ask in conversation.asks if type(ask) is Sleep):
         return PARKED
     conversation.wake_at = inf
-    connection.sleepers.discard(conversation)
     return None
 
 
@@ -187,7 +185,6 @@ def _send_texts(connection: Connection, conversation: Conversation, op: SendText
 def _attend(connection: Connection, conversation: Conversation, op: Attend) -> Any:
     """Wait beside the work that this is raced with."""
     conversation.beat_at = connection.now.mono + op.every
-    connection.sleepers.add(conversation)
     return _attended(connection, conversation, op)
 
 
