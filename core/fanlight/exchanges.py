@@ -113,10 +113,6 @@ class Exchanges(Host):
         """The exchanges in hand, for those who look on."""
         return list(self._conversations.values())
 
-    def progressed(self) -> None:
-        """A body is waited for from now on."""
-        self._mark = self.now.mono
-
     @abstractmethod
     def hang_up(self, *, abort: bool = False) -> None:
         """End the connection once all is written: in stages, or at once."""
@@ -338,7 +334,7 @@ class Exchanges(Host):
             del self._performing[number]
             self._outputs.append(Cancel(number, effect))
         conversation.performing = None
-        conversation.wake_at = conversation.beat_at = inf
+        conversation.wake_at = conversation.beat_at = conversation.read_by = inf
 
     # ---- answering -----------------------------------------------------------
 
@@ -361,7 +357,7 @@ class Exchanges(Host):
         self._head_written(conversation, response.status)
         if isinstance(body, bytes):
             conversation.pending = memoryview(rest)  # a slice of a view copies nothing
-            conversation.moved_at = self.now.mono
+            conversation.moved_at, conversation.moved = self.now.mono, 0
             conversation.unended = bool(rest)
             conversation.ending = True
             self._flush(conversation)
@@ -396,7 +392,7 @@ class Exchanges(Host):
         if conversation.pending:
             data = bytes(conversation.pending) + data
         else:
-            conversation.moved_at = self.now.mono
+            conversation.moved_at, conversation.moved = self.now.mono, 0
         conversation.pending = data
         self._flush(conversation)
         self._collect()
@@ -409,7 +405,9 @@ class Exchanges(Host):
                 return
             piece = conversation.pending if room >= len(conversation.pending) else conversation.pending[:room]
             conversation.pending = conversation.pending[len(piece) :]
-            conversation.moved_at = self.now.mono
+            conversation.moved += len(piece)
+            if conversation.moved >= self.limits.progress_bytes:
+                conversation.moved_at, conversation.moved = self.now.mono, 0
             last = conversation.ending and not conversation.pending
             self.wire.send(conversation.stream, bytes(piece), last)
             if last:
@@ -432,6 +430,7 @@ class Exchanges(Host):
         self._forget(conversation)
         if self.wire.body_left != 0 and not self.wire.eof and not self.wire.closing:
             self._drained = 0
+            self._mark = self.now.mono
             self._drain(conversation.stream)
         else:
             self._recycle(conversation.stream)

@@ -65,11 +65,27 @@ def _wake(connection: Connection, conversation: Conversation, op: Sleep) -> Any:
 
 
 def _open_body(connection: Connection, conversation: Conversation, op: ReadBody) -> Any:
-    connection.progressed()
+    """The client's time runs only while somebody waits for its bytes."""
+    conversation.come = 0
+    conversation.read_by = connection.now.mono + connection.limits.body_progress
     return _read_body(connection, conversation, op)
 
 
 def _read_body(connection: Connection, conversation: Conversation, op: ReadBody) -> Any:
+    """The whole body, or `PARKED` with a deadline for what is still to come."""
+    before = conversation.body_size
+    answer = _collect_body(connection, conversation, op)
+    if answer is not PARKED:
+        conversation.read_by = inf
+        return answer
+    conversation.come += conversation.body_size - before
+    if conversation.come >= connection.limits.progress_bytes:
+        conversation.come = 0
+        conversation.read_by = connection.now.mono + connection.limits.body_progress
+    return PARKED
+
+
+def _collect_body(connection: Connection, conversation: Conversation, op: ReadBody) -> Any:
     """Collect what has arrived, a bounded piece for each event; None as soon as it is known to be too much."""
     if conversation.gone:
         return Thrown(ClientGone())

@@ -160,6 +160,11 @@ class H2Wire:
         """Bytes received and not yet read as frames (stream data is bounded by its window)."""
         return len(self._gate.buffer)
 
+    @property
+    def begun(self) -> bool:
+        """Whether a frame or a field section has begun and is not whole: the time for a head runs."""
+        return bool(self._gate.buffer) or self._gate.in_head
+
     def _read_frame(self) -> bool:
         """Pass one frame to h2; False when bytes are missing.
 
