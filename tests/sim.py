@@ -234,6 +234,12 @@ class Sim:
         for wire in due:
             self.write(wire.number, "timeout")
         self.settle(due)
+        self.tell()
+
+    def tell(self) -> None:
+        """Write down what the server notes beside its connections."""
+        while (note := self.server.poll()) is not None:
+            self.notes.append(note.record)
 
     def advance(self, seconds: float) -> None:
         """Let time pass, stopping at each deadline on the way."""
@@ -255,6 +261,7 @@ class Sim:
         """Ask the server to stop."""
         self.server.shutdown(grace, self.now)
         self.settle()
+        self.tell()
 
 
 @define(eq=False)

@@ -286,7 +286,8 @@ SOMEONES_MACHINE = re.compile(r"(?<![\w.})/])/(?:home|root|Users|mnt|work)/\w")
 
 def texts() -> Iterator[Path]:
     """Every text file of the repository that a person wrote."""
-    yield from (path for path in ROOT.iterdir() if path.is_file() and path.suffix in TEXTS)
+    # `.git` is a file in a worktree, and names the place of the repository.
+    yield from (path for path in ROOT.iterdir() if path.is_file() and path.suffix in TEXTS and path.name != ".git")
     for folder in FOLDERS:
         yield from (
             path

@@ -21,7 +21,6 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from .asks import EffectFailed
-from .http.request import ReadBody
 from .http.response import Refused as RefusedAnswer
 from .http.response import phrase
 from .ingress import Ingress, Unwelcome
@@ -46,7 +45,7 @@ class Connection(Upgraded):
     `wants_read` False stops the socket.
     """
 
-    __slots__ = ("_busy", "_closes", "_eof", "_ingress", "_write_mark", "armed", "deadline")
+    __slots__ = ("_busy", "_closes", "_eof", "_ingress", "_taken", "_write_mark", "armed", "deadline")
 
     def __init__(
         self,
@@ -64,6 +63,7 @@ class Connection(Upgraded):
         self.armed = inf
         self._ingress: Ingress | None = Ingress(listener, proxied=proxied, channel=channel)
         self._write_mark = now.mono
+        self._taken = 0
         self._eof = False
         self._closes = ""
         self._busy = False
@@ -92,7 +92,10 @@ class Connection(Upgraded):
             return
         self.now = now  # the same turn of the host's loop as the input before: no new budget
         self._unsent = max(0, self._unsent - count)  # less is counted where it was given up
-        self._write_mark = now.mono
+        self._taken += count
+        if not self._unsent or self._taken >= self.limits.progress_bytes:
+            self._write_mark = now.mono
+            self._taken = 0
         if self._conversations or self.unfinished or self._closes or self.wire.held:
             self._pump()
             self._settle()
@@ -117,12 +120,11 @@ class Connection(Upgraded):
     def handle_timeout(self, now: Now) -> None:
         """Some deadline may have passed.  A call that comes early does nothing."""
         self._begin(now)
-        if self.sleepers:
-            self.ticking = True
-            for conversation in tuple(self.sleepers):
-                if min(conversation.wake_at, conversation.beat_at) <= now.mono:
-                    self._retry(conversation)
-            self.ticking = False
+        self.ticking = True
+        for conversation in tuple(self._conversations.values()):
+            if min(conversation.wake_at, conversation.beat_at) <= now.mono:
+                self._retry(conversation)
+        self.ticking = False
         self._expire()
         self._pump()
         self._settle()
@@ -161,7 +163,7 @@ class Connection(Upgraded):
         if self._ingress is not None and self._ingress.unwritten and self.state != "closed":
             return self._send(self._ingress.encrypt(b""))
         if self._outputs:
-            return self._outputs.popleft()
+            return self._outputs.pop(0)
         if self._closes and not self._unsent:
             return self._next_close()
         return None
@@ -239,10 +241,8 @@ class Connection(Upgraded):
             if plain is None:
                 return
             data, ended = plain, ended or ingress.ended
-        if not self.wire.held and not self._conversations:
+        if not self.wire.begun and not self._conversations and self._drained < 0:
             self._mark = self.now.mono
-        elif self._conversations:
-            self._mark = self.now.mono  # progress of a body
         self.wire.receive(data)
         if data and ended:
             self.wire.receive(b"")  # the end came with these bytes, or while the ingress still kept them
@@ -332,9 +332,8 @@ class Connection(Upgraded):
             if self._unsent or self._out:
                 deadline = min(deadline, self._write_mark + self.limits.write_progress)
             for conversation in self._conversations.values():
-                deadline = min(deadline, conversation.cleanup_at, self._stalls_at(conversation))
-            for conversation in self.sleepers:
-                deadline = min(deadline, conversation.wake_at, conversation.beat_at)
+                timers = (conversation.cleanup_at, conversation.wake_at, conversation.beat_at, conversation.read_by)
+                deadline = min(deadline, self._stalls_at(conversation), *timers)
         self.deadline = deadline
         if deadline < self.armed:
             self.server.arm(self)
@@ -342,7 +341,7 @@ class Connection(Upgraded):
             self.server.forget(self)
 
     def _stalls_at(self, conversation: Conversation) -> float:
-        """When a window has held the stream back for too long, whatever else goes on."""
+        """When a window has held the stream back for too long, whatever other streams do."""
         return conversation.moved_at + self.limits.write_progress if conversation.pending else inf
 
     def _phase_deadline(self) -> float:
@@ -357,16 +356,11 @@ class Connection(Upgraded):
                     return self.since.mono + limits.tls_handshake
                 return self.since.mono + limits.keep_alive
             if self._conversations:
-                return self._mark + limits.body_progress if self._awaits_body() else inf
+                return inf
             if self._drained >= 0:
                 return self._mark + limits.body_progress
-            return self._mark + (limits.request_head if self.wire.held else limits.keep_alive)
+            return self._mark + (limits.request_head if self.wire.begun else limits.keep_alive)
         return self._mark + limits.linger if self.state == "lingering" else inf
-
-    def _awaits_body(self) -> bool:
-        return any(
-            isinstance(ask, ReadBody) for conversation in self._conversations.values() for ask in conversation.asks
-        )
 
     def _expire(self) -> None:
         """Act on whatever deadline has really passed."""
@@ -374,8 +368,12 @@ class Connection(Upgraded):
         for conversation in tuple(self._conversations.values()):
             if mono >= conversation.cleanup_at:
                 self._give_up(conversation)
+            if mono >= conversation.read_by:
+                self._refuse_body(conversation)
+            if mono >= self._stalls_at(conversation):
+                self.wire.reset(conversation.stream)
+                self._abandon(conversation)
         stalled = self._unsent and mono >= self._write_mark + self.limits.write_progress
-        stalled = stalled or any(mono >= self._stalls_at(conversation) for conversation in self._conversations.values())
         if self.state != "closed" and (mono >= self._grace_at or stalled):
             self._unsent = 0
             self._cut_off()
@@ -383,22 +381,22 @@ class Connection(Upgraded):
             self._expire_phase()
 
     def _expire_phase(self) -> None:
-        """The current phase took too long: 408 where a request had begun, else a quiet end."""
+        """The current phase took too long: 408 where a head had begun, else a quiet end."""
         if self.state == "lingering":
             self._unsent = 0  # the farewell, if the peer takes nothing
             self._closes = "abort"
         elif self.wire is self.listener.no_wire or self._drained >= 0:
             self.hang_up(abort=True)
-        elif self._conversations:
-            self.wire.take_no_more()
-            for conversation in tuple(self._conversations.values()):
-                if any(isinstance(ask, ReadBody) for ask in conversation.asks):
-                    self.withdraw(conversation)
-                    self._step(conversation, Thrown(RefusedAnswer(phrase(408))))
         else:
             event = self.wire.refuse_late()
             if event is not None:
                 self.handlers[type(event)](self, event)
+
+    def _refuse_body(self, conversation: Conversation) -> None:
+        """A body that somebody waits for does not come: 408, and on HTTP/1.1 the end of the connection."""
+        self.wire.take_no_more()
+        self.withdraw(conversation)
+        self._step(conversation, Thrown(RefusedAnswer(phrase(408))))
 
     def _give_up(self, conversation: Conversation) -> None:
         """A cleanup that does not end: drop the routine and say so."""

@@ -30,6 +30,7 @@ class NoWire:
 
     protocol = ""
     held = 0
+    begun = False
     eof = False
     over = False
 

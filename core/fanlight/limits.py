@@ -66,6 +66,7 @@ class Limits:
     first_message: float = 10.0
     body_progress: float = 30.0
     write_progress: float = 30.0
+    progress_bytes: int = 8 * KIB  # so much, or all there is, is progress: 273 bytes a second, as others ask for too
     keep_alive: float = 75.0
     linger: float = 2.0
     cleanup: float = 10.0

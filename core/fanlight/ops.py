@@ -50,7 +50,6 @@ def _sleep(connection: Connection, conversation: Conversation, op: Sleep) -> Any
     if conversation.gone and op.seconds:
         return None
     conversation.wake_at = min(conversation.wake_at, connection.now.mono + op.seconds)  # the shortest of a race
-    connection.sleepers.add(conversation)
     return PARKED
 
 
@@ -62,16 +61,31 @@ def _wake(connection: Connection, conversation: Conversation, op: Sleep) -> Any:
     if op.seconds > min(ask.seconds for ask in conversation.asks if type(ask) is Sleep):
         return PARKED
     conversation.wake_at = inf
-    connection.sleepers.discard(conversation)
     return None
 
 
 def _open_body(connection: Connection, conversation: Conversation, op: ReadBody) -> Any:
-    connection.progressed()
+    """The client's time runs only while somebody waits for its bytes."""
+    conversation.come = 0
+    conversation.read_by = connection.now.mono + connection.limits.body_progress
     return _read_body(connection, conversation, op)
 
 
 def _read_body(connection: Connection, conversation: Conversation, op: ReadBody) -> Any:
+    """The whole body, or `PARKED` with a deadline for what is still to come."""
+    before = conversation.body_size
+    answer = _collect_body(connection, conversation, op)
+    if answer is not PARKED:
+        conversation.read_by = inf
+        return answer
+    conversation.come += conversation.body_size - before
+    if conversation.come >= connection.limits.progress_bytes:
+        conversation.come = 0
+        conversation.read_by = connection.now.mono + connection.limits.body_progress
+    return PARKED
+
+
+def _collect_body(connection: Connection, conversation: Conversation, op: ReadBody) -> Any:
     """Collect what has arrived, a bounded piece for each event; None as soon as it is known to be too much."""
     if conversation.gone:
         return Thrown(ClientGone())
@@ -187,7 +201,6 @@ def _send_texts(connection: Connection, conversation: Conversation, op: SendText
 def _attend(connection: Connection, conversation: Conversation, op: Attend) -> Any:
     """Wait beside the work that this is raced with."""
     conversation.beat_at = connection.now.mono + op.every
-    connection.sleepers.add(conversation)
     return _attended(connection, conversation, op)
 
 

@@ -55,9 +55,12 @@ class Conversation:
 
     `asks` are the open ones, in the order of the race if `racing`;
     `performing` the effects under way by number.  `pending` is output that a
-    window holds back, which last moved at `moved_at`; `unended` says that the wire must be told the end of the
-    body, `owed` how many bytes its head promised.  `beat_at` is when an attended exchange is due for a Ping, `stopped`
-    says that somebody wants its work to stop, `number` what it is enlisted as, `alone` that nothing is to be read
+    window holds back: since `moved_at` only `moved` bytes of it went.  A body
+    that is waited for must have come on by `read_by`; since that was set, `come`
+    bytes came.  `unended` says that the wire must be told the end of the body,
+    `owed` how many bytes its head promised.  `beat_at` is when an attended
+    exchange is due for a Ping, `stopped` says that somebody wants its work to
+    stop, `number` what it is enlisted as, `alone` that nothing is to be read
     ahead.  `started`: a response head was written; `ending`: the response is
     complete but for `pending`; `gone`: the client has left.
     """
@@ -82,6 +85,9 @@ class Conversation:
     head_at = 0.0
     pending: bytes | memoryview = b""
     moved_at = 0.0
+    moved = 0
+    read_by = inf
+    come = 0
     unended = False
     body: bytearray | None = None
     body_size = 0

@@ -21,7 +21,9 @@ from .http.response import Fields, text
 from .http.router import Router
 from .ingress import NoWire
 from .lobby import UNCOUNTED, Lobby, network_of
-from .observe.records import AccessRecord
+from .observe.records import AccessRecord, RefusalsOmitted
+from .observe.restraint import Restraint
+from .outputs import Note
 from .timers import Deadlines
 from .wire.h1 import H1Wire
 from .wire.head import HeadReader
@@ -29,11 +31,13 @@ from .wire.heads import http_date
 
 if TYPE_CHECKING:
     from .app import App
+    from .auth.gates import Refusal
     from .exchanges import Exchanges
     from .http.static import Assets
     from .listeners import Listener
     from .moment import Entropy, Now
     from .observe.metrics import HttpMetrics
+    from .observe.records import Exposure
     from .routine import Conversation
     from .wire.h2 import H2Wire
     from .wire.h2_head import H2HeadReader
@@ -127,6 +131,8 @@ class Server:
         self.notes_access = False
         self.assets: Assets | None = None
         self.metrics: HttpMetrics = HttpMetrics()
+        self._restraint = Restraint()
+        self._omitted: deque[RefusalsOmitted] = deque()
         self.connections: set[Connection] = set()
         self.enlisted: dict[int, tuple[Connection, Conversation]] = {}
         self.recent: deque[AccessRecord] = deque(maxlen=RECENT_REQUESTS)
@@ -185,6 +191,7 @@ class Server:
         A few at a time: when more are due, `deadline` has passed already, and
         the host's loop has its turn in between.
         """
+        self._omitted += self._restraint.summaries(now.mono)
         late = now.mono - self._deadlines.next
         if late >= 0:
             self.metrics.lagged(late)
@@ -201,10 +208,20 @@ class Server:
             connection.shutdown(grace, now)
         return open_ones
 
+    def poll(self) -> Note | None:
+        """The next record that is of no connection; None when all is said.
+
+        To be drained after `handle_timeout`, and once more when the last
+        connection of a server that ends is gone.
+        """
+        if self.stopping and not self.connections:
+            self._omitted += self._restraint.summaries(self._restraint.deadline)
+        return Note(self._omitted.popleft()) if self._omitted else None
+
     @property
     def deadline(self) -> float:
         """When `handle_timeout` must be called, in monotonic seconds; `inf` for never."""
-        return self._deadlines.next
+        return min(self._deadlines.next, self._restraint.deadline)
 
     @property
     def drained(self) -> bool:
@@ -240,6 +257,10 @@ class Server:
         """Something that is no request was refused."""
         self.metrics.started(MALFORMED, state.name)
         self.metrics.answered(MALFORMED, state.name, status, 0.0)
+
+    def may_note(self, record: Refusal | Exposure, now: Now) -> bool:
+        """Whether the log is to be told; False for one record too many (see `Restraint`)."""
+        return self._restraint.admits(record, now.mono)
 
     def date(self, connection: Exchanges) -> bytes:
         """The Date of now, made once a second: a whole field for HTTP/1.1, a value for HTTP/2."""

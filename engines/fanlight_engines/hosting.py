@@ -155,7 +155,13 @@ class Hosting(ABC):
     def _gone(self, connection: Connection) -> None:
         self.clients.pop(connection, None)
         if self.server.stopping and self.server.drained:
+            self._tell()
             self.emptied()
+
+    def _tell(self) -> None:
+        """Log what the server has to say beside its connections."""
+        while (note := self.server.poll()) is not None:
+            self.performer.note(note.record)
 
     def rearm(self) -> None:
         """Make sure that `tick` is called no later than at the server's deadline."""
@@ -171,6 +177,7 @@ class Hosting(ABC):
             client = self.clients.get(connection)
             if client is not None:
                 client.feed(connection.handle_timeout)
+        self._tell()
         self.rearm()
 
     def stop(self) -> bool:
@@ -178,6 +185,7 @@ class Hosting(ABC):
         self.server.stopping = True
         for client in list(self.clients.values()):
             client.feed(client.connection.shutdown, self.server.limits.grace)
+        self._tell()
         return self.server.drained
 
     def release(self, released: Call) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fanlight.asks import Effect
 from fanlight.auth.gates import Refusal
 from fanlight.moment import Now
-from fanlight.observe.records import AccessRecord, Failure, Trouble
+from fanlight.observe.records import AccessRecord, Exposure, Failure, RefusalsOmitted, Trouble
 
 from .engines import engines_for
 from .workers import Workers
@@ -107,6 +107,15 @@ class Performer:
             log.error("failure in %s", record.where, exc_info=record.error)
         elif isinstance(record, Refusal):
             security_log.warning("HTTP request failed authentication: %s", record.text, extra={"refusal": record})
+        elif isinstance(record, RefusalsOmitted):
+            more = f"{record.count} more from {record.network or 'unix'}"
+            security_log.warning(
+                "HTTP request failed authentication: %s (%s)", record.text, more, extra={"refusal": record}
+            )
+        elif isinstance(record, Exposure):
+            security_log.warning(
+                "credentials in the clear from %s to %s: redirected to TLS", record.peer or "unix", record.listener
+            )
         elif isinstance(record, Trouble):
             log.warning("%s", record.text)
         else:

@@ -3,9 +3,13 @@
 Records are taken where they are made, by the record factory, and not by a
 handler: a handler at the root would keep the host's `logging.basicConfig` from
 doing anything and silence Python's handler of last resort.  Whatever passes its
-logger's level is kept, as text, cut and escaped; the record itself goes on
-untouched.  What the host logs is the host's: the relation is for privileged
-users.
+logger's level is kept; the record itself goes on untouched.  What the host logs
+is the host's: the relation is for privileged users.
+
+A record is made into text, cut and escaped, when it is read, which for most is
+never.  That is only for messages whose arguments cannot change and are small:
+any other is made into text at once, for nothing of the host's may be kept alive
+here, and it must be shown as it was.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from attrs import evolve, frozen
 
@@ -27,7 +31,15 @@ KEPT = 1000
 LONGEST_MESSAGE = 1024
 """Bytes kept of a message."""
 
+_NAME = 256
+"""Characters that are kept of a name."""
+_SMALL_NUMBER = 1 << 64
+_MOST_ARGUMENTS = 8
+_PLAIN_MESSAGE = logging.LogRecord.getMessage
+
 Factory = Callable[..., logging.LogRecord]
+Unwritten = tuple[str, tuple[Any, ...]]
+"""A message and its arguments, which `%` makes into text."""
 
 
 @frozen
@@ -45,6 +57,20 @@ class Logged:
     exception: str | None
 
 
+class _Kept(NamedTuple):
+    """A record as it is kept: names cut, nothing escaped; `message` is text, or what it will be made of."""
+
+    wall: float
+    level: str
+    logger: str
+    message: str | Unwritten
+    file: str
+    line: int
+    function: str | None
+    thread: str | None
+    exception: str | None
+
+
 class RecentLogs:
     """A ring of the last records, filled from `open` (at once) to `close`.
 
@@ -54,7 +80,7 @@ class RecentLogs:
     """
 
     def __init__(self, kept: int = KEPT) -> None:
-        self._records: deque[Logged] = deque(maxlen=kept)
+        self._records: deque[_Kept] = deque(maxlen=kept)
         self._before: Factory = logging.getLogRecordFactory()
         self._closed = False
         self._link: Factory = self._make
@@ -69,7 +95,7 @@ class RecentLogs:
 
     def records(self) -> list[Logged]:
         """The records, oldest first."""
-        return list(self._records)
+        return [_logged(kept) for kept in list(self._records)]
 
     def relation(self) -> Relation:
         """`process.log_records` over this ring."""
@@ -80,13 +106,13 @@ class RecentLogs:
         # `logging.makeLogRecord` makes nameless ones, to be filled in later: those were logged elsewhere.
         if not self._closed and getattr(record, "name", None) is not None:
             try:
-                self._records.append(_logged(record))
+                self._records.append(_kept(record))
             except Exception:  # noqa: BLE001 - the program's logging must work whatever its arguments do to us
                 pass
         return record
 
     def _rows(self) -> Iterator[tuple[object, ...]]:
-        for record in polite(self.records()):
+        for record in map(_logged, polite(list(self._records))):
             yield (
                 record.wall,
                 record.level,
@@ -100,25 +126,68 @@ class RecentLogs:
             )
 
 
-def _logged(record: logging.LogRecord) -> Logged:
+def _kept(record: logging.LogRecord) -> _Kept:
+    """`record` without anything that is the host's, in as few steps as can be: the host waits for it."""
     exception = record.exc_info[0] if record.exc_info else None
-    return Logged(
-        wall=record.created,
-        level=line(record.levelname, 32),
-        logger=line(record.name),
-        message=message_text(record),
-        file=record.pathname,
-        line=record.lineno,
-        function=record.funcName,
-        thread=line(record.threadName) if record.threadName is not None else None,
-        exception=None if exception is None else exception.__qualname__,
+    message, arguments, thread = record.msg, record.args or (), record.threadName
+    return _Kept(
+        record.created,
+        record.levelname[:_NAME],
+        record.name[:_NAME],
+        (message, arguments) if _lasts(record, message, arguments) else message_text(record.getMessage),  # type: ignore[arg-type]
+        record.pathname,
+        record.lineno,
+        record.funcName,
+        thread[:_NAME] if thread is not None else None,
+        None if exception is None else exception.__qualname__,
     )
 
 
-def message_text(record: logging.LogRecord) -> str:
+def _lasts(record: logging.LogRecord, message: object, arguments: object) -> bool:
+    """Whether the text can be made later: it would be the same then, and what it is made of is small.
+
+    Exact types only: a subclass of `str` may say something else tomorrow.
+    """
+    if type(message) is not str or type(record).getMessage is not _PLAIN_MESSAGE:
+        return False
+    if type(arguments) is not tuple or len(arguments) > _MOST_ARGUMENTS:
+        return False
+    room = LONGEST_MESSAGE - len(message)
+    for each in arguments:
+        kind = type(each)
+        if kind is str:
+            room -= len(each)
+        elif kind is int:
+            if not -_SMALL_NUMBER < each < _SMALL_NUMBER:
+                return False
+        elif kind is not float and kind is not bool and each is not None:
+            return False
+    return room >= 0
+
+
+def _logged(kept: _Kept) -> Logged:
+    """A record that is kept, made into text."""
+    message = kept.message
+    if not isinstance(message, str):
+        text, arguments = message
+        message = message_text(lambda: text % arguments if arguments else text)
+    return Logged(
+        wall=kept.wall,
+        level=line(kept.level, 32),
+        logger=line(kept.logger),
+        message=message,
+        file=kept.file,
+        line=kept.line,
+        function=kept.function,
+        thread=line(kept.thread) if kept.thread is not None else None,
+        exception=kept.exception,
+    )
+
+
+def message_text(made: Callable[[], object]) -> str:
     """The message on one line, escaped, at most `LONGEST_MESSAGE` bytes; `<unprintable>` when it cannot be made."""
     try:
-        message: object = record.getMessage()
+        message = made()
     except Exception:  # noqa: BLE001 - arguments that do not fit the message, or whose `str` raises
         return "<unprintable>"
     text = printable(message, LONGEST_MESSAGE + 1)
@@ -156,6 +225,6 @@ LOG_RECORDS = Relation(
     ),
     rows=unserved,
     doc="The last 1,000 log records that passed their loggers' levels since the server started, oldest first.",
-    cost="A microsecond for each record; keeping one costs the program some microseconds when it logs.",
+    cost="Some microseconds for each record; keeping one costs the program one or two when it logs.",
     privileged=True,
 )

@@ -28,11 +28,16 @@ def make(over: str, engine: str) -> Target:
     return SocketTarget(over)
 
 
+SLICE = 0.01
+"""Seconds of waiting for a worker that count at most, however long they took."""
+
+
 class WorkingSim(Sim):
     """A simulation whose effects are done by the real performer, in threads.
 
     The clock stands still but for two things: somebody waits and nothing else
-    is to be done (it jumps), or a worker is busy (it follows the real one).
+    is to be done (it jumps), or a worker is busy (it follows the real one, by
+    `SLICE` at a time: while the whole machine stalls, no deadline comes nearer).
     """
 
     def __init__(self, world: World, **given: Any) -> None:
@@ -71,12 +76,12 @@ class WorkingSim(Sim):
             self.performer.interrupt(item.effect)
 
     def wait(self, seconds: float) -> None:
-        """Jump to the next deadline, or wait for a worker if one is busy."""
+        """Jump to the next deadline, or wait a moment for a worker if one is busy; returns early then."""
         if not self.busy:
             super().wait(seconds)
             return
         before = monotonic()
-        most = max(0.0, min(self.deadline - self.now.mono, seconds))
+        most = max(0.0, min(self.deadline - self.now.mono, seconds, SLICE))
         try:
             pending, outcome = self.done.get(timeout=most) if most else self.done.get_nowait()
         except Empty:

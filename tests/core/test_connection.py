@@ -155,16 +155,6 @@ def test_a_head_must_be_whole_in_time_however_it_drips() -> None:
     assert statuses(wire) == [408]
 
 
-def test_a_body_has_its_time_from_its_last_byte_on() -> None:
-    sim, wire = connect(UPLOAD)
-    for byte in b"12345678":
-        sim.advance(LIMITS.body_progress - 1)
-        wire.send(bytes([byte]))
-    assert statuses(wire) == []
-    wire.send(b"9")
-    assert statuses(wire) == [200]
-
-
 def test_work_has_no_deadline_of_ours() -> None:
     sim, wire = connect(WAIT)
     sim.advance(3600)
@@ -178,14 +168,6 @@ def test_a_socket_that_takes_nothing_is_dropped() -> None:
     assert not wire.closed
     sim.advance(0.001)
     assert said(sim) == ["send", "close"]
-
-
-def test_a_socket_that_takes_a_little_is_not() -> None:
-    sim, wire = connect(NOW, credit=False)
-    for _ in range(2):
-        sim.advance(LIMITS.write_progress - 1)
-        wire.take(1)
-    assert wire.connection.state == "open"
 
 
 def test_a_routine_whose_client_stops_reading_is_told() -> None:

@@ -14,7 +14,7 @@ from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
 from tests.clients.websocket import handshake
 from tests.core.connecting import LAST, SIMS, connect, end_all, serving
-from tests.protocol.frames import START, Told, data, frame, get, post, reset, setting
+from tests.protocol.frames import INTERNAL_ERROR, START, Told, data, frame, get, post, reset, setting
 from tests.sim import Sim, SimWire, never
 from tests.stateful.world import LIMITS, PLAIN, Work, app
 
@@ -169,9 +169,9 @@ def test_pings_do_not_keep_a_stream_that_takes_nothing() -> None:
     sim = wire.sim
     for _ in range(4):
         sim.advance(LIMITS.write_progress / 3)
-        if not wire.closed:
-            wire.send(PING)
-    assert wire.closed
+        wire.send(PING)
+    assert Told().take(bytes(wire.received)).resets == {1: INTERNAL_ERROR}
+    assert wire.connection.streams == 0
 
 
 def test_a_stream_that_takes_a_byte_at_a_time_copies_nothing() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fanlight import App, Limits, Listener, Settings
 from fanlight.ingress import Ingress, Unwelcome
 from fanlight.listeners import PlaintextPolicy
+from fanlight.observe.records import Exposure
 from fanlight.wire.proxy import SIGNATURE
 from fanlight.wire.secure import ChannelBroken
 from tests.clients.blocking import HttpConnection
@@ -331,6 +332,20 @@ def test_plaintext_where_tls_is_spoken_is_closed_or_sent_elsewhere() -> None:
     assert statuses(redirected) == [308]
     assert b"location: https://localhost/it\r\n" in redirected.received
     assert not redirected.connection.secure
+
+
+def test_credentials_in_the_clear_are_warned_about_once_for_each_peer() -> None:
+    sim = serve(tls="http/1.1", policy="redirect")
+    bare, basic, cookie = (
+        GET.replace(b"\r\n\r\n", b"\r\n" + field + b"\r\n")
+        for field in (b"", b"authorization: Basic YWRhOmFkYQ==\r\n", b"cookie: mz_session=secret\r\n")
+    )
+    for peer, request in (("192.0.2.7", bare), ("192.0.2.7", basic), ("192.0.2.7", cookie), ("192.0.2.8", cookie)):
+        wire = sim.connect(peer=peer)
+        wire.send(request)
+        assert statuses(wire) == [308]
+        wire.abort()
+    assert sim.notes == [Exposure("main", "192.0.2.7"), Exposure("main", "192.0.2.8")]
 
 
 def test_a_proxy_header_comes_before_the_handshake() -> None:

@@ -11,9 +11,10 @@ import pytest
 from fanlight import App, Limits, Listener, Request, Response, SendBody
 from fanlight.connection import Connection
 from fanlight.moment import Now
+from fanlight.observe.records import RefusalsOmitted
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
-from tests.engines.desk import Count, Desk, Dig, Ground
+from tests.engines.desk import Count, Desk, Dig, Ground, Notes
 
 SPADE = threading.Event()
 
@@ -155,6 +156,21 @@ def test_a_tick_tells_those_that_are_due_and_arms_anew(desk: Desk) -> None:
     assert slow.shuts == [True]
     assert fresh.shuts == []
     assert desk.armed == desk.server.deadline < inf
+
+
+@pytest.mark.parametrize("ending", [False, True])
+def test_refusals_that_were_left_out_are_logged_by_a_tick_and_at_the_end(desk: Desk, ending: bool) -> None:
+    evil = COUNT.replace(b"\r\n\r\n", b"\r\nauthorization: a\r\nauthorization: b\r\n\r\n")
+    guest = desk.guest(evil * 15)
+    assert guest.written.count(b"HTTP/1.1 400 ") == 15
+    if ending:
+        desk.stop()
+        desk.drop()
+    else:
+        desk.clock.move(1)
+        desk.tick()
+    assert isinstance(desk.performer, Notes)
+    assert [note.count for note in desk.performer.notes if isinstance(note, RefusalsOmitted)] == [5]
 
 
 def test_a_tick_that_comes_early_does_nothing_but_arm(desk: Desk) -> None:

@@ -12,7 +12,8 @@ import pytest
 from attrs import frozen
 
 from fanlight import App, Effect, Listener
-from fanlight.observe.records import AccessRecord, Failure, Trouble
+from fanlight.auth.gates import Refusal
+from fanlight.observe.records import AccessRecord, Exposure, Failure, RefusalsOmitted, Trouble
 from fanlight.pages.root import DescribeProcess, ProcessFacts
 from fanlight.server import Server
 from fanlight_engines.performer import Performer, SystemEntropy, now, performer_for
@@ -179,6 +180,19 @@ def test_troubles_are_warnings(performer: Performer, caplog: pytest.LogCaptureFi
     performer.note(Trouble("the fork was refused"))
     assert [(entry.levelno, entry.getMessage()) for entry in caplog.records] == [
         (logging.WARNING, "the fork was refused")
+    ]
+
+
+def test_refusals_are_warnings_of_the_security_log(performer: Performer, caplog: pytest.LogCaptureFixture) -> None:
+    refusal = Refusal("invalid credentials", 401, "main", "base", "None", "192.0.2.7")
+    omitted = RefusalsOmitted("invalid credentials", 401, "main", "base", "None", "", 7)
+    for note in (refusal, omitted, Exposure("main", "192.0.2.7")):
+        performer.note(note)
+    assert {(entry.name, entry.levelno) for entry in caplog.records} == {("fanlight.security", logging.WARNING)}
+    assert caplog.messages == [
+        "HTTP request failed authentication: invalid credentials",
+        "HTTP request failed authentication: invalid credentials (7 more from unix)",
+        "credentials in the clear from 192.0.2.7 to main: redirected to TLS",
     ]
 
 

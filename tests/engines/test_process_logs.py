@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,6 +88,69 @@ def test_messages_are_one_line(ring: RecentLogs, message: Any, args: tuple[Any, 
     record = logging.getLogRecordFactory()(log.name, logging.INFO, __file__, 1, message, args, None)
     assert last(ring).message == text
     assert record.msg is message
+
+
+class Shouting(str):
+    """A string that changes its mind."""
+
+    loud = False
+
+    def __str__(self) -> str:
+        return "LOUD" if Shouting.loud else "quiet"
+
+
+def test_a_message_is_shown_as_it_was_whatever_becomes_of_its_arguments(ring: RecentLogs) -> None:
+    items = [1]
+    mapping = {"name": "ada"}
+    log.warning("%s", items)
+    log.warning("%(name)s", mapping)
+    log.warning("%s", Shouting("x"))
+    log.warning(Shouting("x"))
+    log.warning("%s %r %d %.1f %s %s", "a", "b", 3, 0.5, True, None)
+    items.append(2)
+    mapping["name"] = "eve"
+    Shouting.loud = True
+    try:
+        messages = [record.message for record in ring.records()]
+    finally:
+        Shouting.loud = False
+    assert messages == ["[1]", "ada", "quiet", "quiet", "a 'b' 3 0.5 True None"]
+
+
+def test_nothing_of_the_program_s_is_kept_alive(ring: RecentLogs) -> None:
+    held = Hostile()
+    quiet = type("Quiet", (), {"__str__": lambda self: "q"})()
+    gone = [weakref.ref(held), weakref.ref(quiet)]
+    for record in (("%s", (held,)), ("%s", (quiet,)), (held, ())):
+        logging.getLogRecordFactory()(log.name, logging.INFO, __file__, 1, *record, None)
+    del held, quiet, record
+    assert [ref() for ref in gone] == [None, None]
+    assert [record.message for record in ring.records()] == ["<unprintable>", "q", "<unprintable>"]
+
+
+@pytest.mark.parametrize("args", [("x" * 5_000_000,), ("x" * 600, "y" * 600), tuple("x" * 60_000), (1 << 50_000,)])
+def test_what_is_kept_is_small(ring: RecentLogs, args: tuple[object, ...]) -> None:
+    template = "%s" * len(args)
+    logging.getLogRecordFactory()(log.name, logging.INFO, __file__, 1, template, args, None)
+    assert last(ring).message
+    assert len(pickle.dumps(ring._records[-1])) < 4096
+
+
+def test_a_record_that_words_itself_is_asked_at_once(ring: RecentLogs) -> None:
+    class Braces(logging.LogRecord):
+        """A record whose message is made with braces."""
+
+        def getMessage(self) -> str:  # noqa: N802
+            return str(self.msg).format(*(self.args or ()))
+
+    logging.setLogRecordFactory(Braces)
+    inner = RecentLogs()
+    try:
+        log.warning("{} and {}", "this", "that")  # noqa: PLE1205
+        assert last(inner).message == "this and that"
+    finally:
+        inner.close()
+        logging.setLogRecordFactory(ring._link)
 
 
 @given(st.text(max_size=1500))

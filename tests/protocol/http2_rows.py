@@ -7,7 +7,7 @@ whoever plays it checks with one more request.  Sections are of RFC 9113, `H`
 ones of RFC 7541 (HPACK), `W` ones of RFC 8441.
 
 Where RFC 9113 asks for a stream error and a row expects GOAWAY, that is h2's
-way and allowed: section 5.4 lets a peer treat any stream error as one of the
+way and allowed: section 5.4.1 lets a peer treat any stream error as one of the
 connection.
 """
 
@@ -36,6 +36,7 @@ from tests.protocol.frames import (
     PRIORITY,
     PROTOCOL_ERROR,
     PUSH_PROMISE,
+    REFUSED_STREAM,
     RST_STREAM,
     SETTINGS,
     START,
@@ -100,6 +101,7 @@ def _answered(section: str, name: str, sent: bytes, *statuses: int) -> Row:
 
 METHOD, SCHEME, AUTHORITY, PATH = pseudo()
 STATUS = (b":status", b"200")
+POST = pseudo(b"POST")
 
 GENERIC = (
     _answered("3", "a request", GOOD, 200),
@@ -273,7 +275,13 @@ STREAMS = (
         goaway=PROTOCOL_ERROR,
     ),
     _broken("5.1.1", "HEADERS on stream 0", get(0)),
-    _broken("5.1.2", "one stream too many", b"".join(get(2 * n + 1, path=b"/late") for n in range(101))),
+    Row(
+        section="5.1.2",
+        name="one stream too many, and room again",
+        sent=b"".join(get(2 * n + 1, path=b"/late") for n in range(101)) + reset(1) + get(203),
+        answers={203: 200},
+        resets={201: REFUSED_STREAM},
+    ),
     _broken("5.3.1", "HEADERS that depend on themselves", frame(HEADERS, 0x25, 1, b"\0\0\0\1\x10" + block(*pseudo()))),
     _broken("5.3.1", "PRIORITY that depends on itself", frame(PRIORITY, 0, 1, b"\0\0\0\1\x10")),
     Row(
@@ -415,19 +423,56 @@ MESSAGES = (
         section="8.1.1",
         name="more body than announced",
         sent=post(1, (b"content-length", b"1")) + data(1, b"four"),
-        goaway=PROTOCOL_ERROR,
+        resets={1: PROTOCOL_ERROR},
+    ),
+    Row(
+        section="8.1.1",
+        name="more body than announced, in pieces",
+        sent=post(1, (b"content-length", b"3")) + data(1, b"fo", end=False) + data(1, b"ur", end=False),
+        resets={1: PROTOCOL_ERROR},
     ),
     Row(
         section="8.1.1",
         name="less body than announced",
         sent=post(1, (b"content-length", b"9")) + data(1, b"four"),
-        goaway=PROTOCOL_ERROR,
+        resets={1: PROTOCOL_ERROR},
     ),
     Row(
         section="8.1.1",
         name="less body than announced, in pieces",
         sent=post(1, (b"content-length", b"9")) + data(1, b"fo", end=False) + data(1, b"ur"),
-        goaway=PROTOCOL_ERROR,
+        resets={1: PROTOCOL_ERROR},
+    ),
+    Row(
+        section="8.1.1",
+        name="less body than announced, then trailers",
+        sent=post(1, (b"content-length", b"9")) + data(1, b"four", end=False) + headers(1, (b"x-sum", b"1")),
+        resets={1: PROTOCOL_ERROR},
+    ),
+    Row(
+        section="8.1.1",
+        name="as much body as announced, padding apart",
+        sent=post(1, (b"content-length", b"4")) + frame(DATA, END_STREAM | PADDED, 1, b"\x05four\0\0\0\0\0"),
+        answers={1: 200},
+        bodies={1: b"four"},
+    ),
+    Row(
+        section="8.1.1",
+        name="one length said twice",
+        sent=post(1, (b"content-length", b"4"), (b"content-length", b"4")) + data(1, b"four"),
+        answers={1: 200},
+        bodies={1: b"four"},
+    ),
+    Row(
+        section="8.1.1",
+        name="a length beside a stream that goes on",
+        sent=post(1, (b"content-length", b"9"))
+        + data(1, b"four")
+        + post(3, (b"content-length", b"4"))
+        + data(3, b"four"),
+        answers={3: 200},
+        bodies={3: b"four"},
+        resets={1: PROTOCOL_ERROR},
     ),
     Row(
         section="8.1.1",
@@ -435,9 +480,10 @@ MESSAGES = (
         sent=get(1, (b"content-length", b"4")),
         resets={1: PROTOCOL_ERROR},
     ),
-    _broken("8.1.1", "two lengths that differ", post(1, (b"content-length", b"0"), (b"content-length", b"1"))),
-    _broken("8.1.1", "a length that is no number", post(1, (b"content-length", b"+1"))),
-    _broken("8.1.1", "an empty length", post(1, (b"content-length", b""))),
+    _malformed("two lengths that differ", *POST, (b"content-length", b"0"), (b"content-length", b"1"), section="8.1.1"),
+    _malformed("a length that is no number", *POST, (b"content-length", b"+1"), section="8.1.1"),
+    _malformed("an empty length", *POST, (b"content-length", b""), section="8.1.1"),
+    _malformed("a length in upper case", *POST, (b"Content-Length", b"0"), section="8.2.1"),
     _answered("8.5", "CONNECT", headers(1, (b":method", b"CONNECT"), (b":authority", b"localhost:443")), 405),
     _malformed("CONNECT with a path", (b":method", b"CONNECT"), AUTHORITY, PATH, section="8.5"),
     _malformed("CONNECT without an authority", (b":method", b"CONNECT"), section="8.5"),

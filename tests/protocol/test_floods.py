@@ -548,11 +548,14 @@ def test_a_reader_that_stops_is_dropped() -> None:
     assert attacker.connection.finished
 
 
-def test_a_window_that_stays_shut_is_dropped() -> None:
+def test_a_window_that_stays_shut_holds_nothing() -> None:
     attacker = Attacker(PREFACE + setting((4, 0)) + get())
     attacker.sim.advance(29)
-    assert not attacker.dropped()
+    assert attacker.told().resets == {}
     attacker.sim.advance(2)
+    assert set(attacker.told().resets) == {1}
+    assert attacker.connection.streams == 0
+    attacker.sim.advance(76)
     assert attacker.dropped()
 
 

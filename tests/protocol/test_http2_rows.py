@@ -11,7 +11,7 @@ from tests.protocol.frames import START, Told, get
 from tests.protocol.http2_rows import ROWS, Row
 from tests.sim import Sim, SimWire
 
-PROBE = 101
+PROBE = 1001
 
 
 def play(wire: SimWire, pieces: Iterable[bytes]) -> Told:

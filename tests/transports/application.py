@@ -51,7 +51,7 @@ class Naps:
 def application(*listeners: Listener, limits: Limits = LIMITS, settings: Settings | None = None) -> App:
     """`/` and `/peer` answer at once, `/soon` after a moment, `/nap` never, `/big` without end.
 
-    `/block` holds the loop, `/ws` echoes.
+    `/count` tells the size of a body, `/block` holds the loop, `/ws` echoes.
     """
     app = App(listeners=listeners or (Listener("main", "127.0.0.1:0"),), pages=False, limits=limits, settings=settings)
 
@@ -62,6 +62,10 @@ def application(*listeners: Listener, limits: Limits = LIMITS, settings: Setting
     @app.route("GET", "/peer")
     async def peer(request: Request) -> Response:
         return Response(200, PLAIN, request.peer.encode() or b"-")
+
+    @app.route("POST", "/count")
+    async def count(request: Request) -> Response:
+        return Response(200, PLAIN, b"%d" % len(await request.body()))
 
     @app.route("GET", "/soon")
     async def soon(request: Request) -> Response:

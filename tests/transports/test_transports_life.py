@@ -51,6 +51,21 @@ def test_one_who_does_not_read_is_dropped(serve: Serving) -> None:
         assert ended(client)
 
 
+def test_a_body_that_drips_ends_and_a_slow_one_does_not(serve: Serving) -> None:
+    served = serve(application(limits=Limits(body_progress=1.0, progress_bytes=1000)))
+    post = b"POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15000\r\n\r\n"
+    with connect(served) as dripping, connect(served) as slow:
+        for client in (dripping, slow):
+            client.sendall(post)
+        for _ in range(15):
+            with contextlib.suppress(ConnectionError):
+                dripping.sendall(b"x")
+            slow.sendall(b"x" * 1000)
+            time.sleep(0.1)
+        assert answer(slow) == b"15000"
+        assert dripping.recv(65_536).startswith(b"HTTP/1.1 408 ")
+
+
 def test_a_client_that_leaves_interrupts_its_effect(serve: Serving) -> None:
     served = serve(application())
     with connect(served) as client:

@@ -6,7 +6,6 @@ One task reads; a second one writes, only while the socket's buffer is full.
 from __future__ import annotations
 
 import socket
-from collections import deque
 from typing import TYPE_CHECKING
 
 import trio
@@ -31,24 +30,33 @@ class SocketClient(Client):
         super().__init__(host, connection)
         self._host = host
         self._sock: socket.socket | None = sock
-        self._unwritten: deque[memoryview] = deque()
+        self._unwritten: list[memoryview] = []
         self._wake: trio.Event | None = None
         self._writing = False
 
     @enable_ki_protection  # Ctrl-C is for the host
     async def run(self) -> None:
-        """Read until the connection closes the socket."""
-        self.drain()
-        while self._sock is not None:
-            if not self.connection.wants_read:
-                self._wake = trio.Event()
-                await self._wake.wait()
-                continue
-            try:
+        """Read until the connection closes the socket; a bug ends this client, never the nursery.
+
+        One coroutine: each frame more would be kept by every idle connection.
+        """
+        try:
+            self.drain()
+            while self._sock is not None:
+                if not self.connection.wants_read:
+                    self._wake = trio.Event()
+                    await self._wake.wait()
+                    continue
                 await wait_readable(self._sock)
-            except trio.ClosedResourceError:
-                return
-            self._read()
+                self._read()
+        except trio.ClosedResourceError:
+            return
+        except Exception as error:  # noqa: BLE001  never into the host
+            self._broken(error)
+
+    def _broken(self, error: Exception) -> None:
+        self._host.broken(self, error)
+        self.drain()
 
     def _read(self) -> None:
         if self._sock is None:
@@ -77,13 +85,15 @@ class SocketClient(Client):
             self._unwritten.append(memoryview(data)[taken:])
             if not self._writing:
                 self._writing = True
-                self._host.start(self, self._write_on)
+                self._host.start(self._write_on)
 
     @enable_ki_protection
     async def _write_on(self) -> None:
         """Write what the socket did not take at once, as it takes it; there is one such task at most."""
         try:
             await self._write_all()
+        except Exception as error:  # noqa: BLE001  never into the host
+            self._broken(error)
         finally:
             self._writing = False
 
@@ -99,9 +109,9 @@ class SocketClient(Client):
             except (OSError, trio.ClosedResourceError):
                 self._lose()
                 return
-            rest = self._unwritten.popleft()[taken:]
+            rest = self._unwritten.pop(0)[taken:]
             if rest:
-                self._unwritten.appendleft(rest)
+                self._unwritten.insert(0, rest)
             self.took(taken)
 
     def _lose(self) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from fanlight.app import App
 
 
+CLIENT_TASK = "fanlight_trio client"
+
+
 async def serve(
     app: App,
     *,
@@ -88,7 +91,7 @@ class Host(Hosting):
         except OSError:
             pass  # gone already: the first read will tell
         client = self.clients[connection] = SocketClient(self, connection, sock)
-        self.start(client, client.run)
+        self.start(client.run)
 
     async def keep(self) -> None:
         """Hold the tasks of the clients and of time, which a cancellation of `serve` must not reach."""
@@ -97,16 +100,9 @@ class Host(Hosting):
                 self.nursery.start_soon(self._keep_time)
                 self.kept.set()
 
-    def start(self, client: SocketClient, run: Callable[[], Awaitable[None]]) -> None:
-        """Start a task of a client; a bug in it ends this client, never the nursery."""
-        self.nursery.start_soon(self._guard, client, run)
-
-    async def _guard(self, client: SocketClient, run: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await run()
-        except Exception as error:  # noqa: BLE001  never into the host
-            self.broken(client, error)
-            client.drain()
+    def start(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Start a task of a client, which must raise nothing."""
+        self.nursery.start_soon(run, name=CLIENT_TASK)  # a given name, or trio makes a string for each
 
     @trio.lowlevel.enable_ki_protection
     async def _keep_time(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..auth.fields import common_fields
 from ..auth.gates import Decision, Refusal
 from ..auth.host import redirect_to_https
+from ..observe.records import Exposure
 from .request import Request
 from .response import Fields, Response, empty, text
 from .router import UNKNOWN, Place, decode_segments
@@ -32,18 +33,18 @@ _OPTIONS = empty(200, ("allow", "GET,HEAD,POST,PUT,OPTIONS"))  # the server as a
 class Exchange:
     """What the pipeline keeps of one exchange, for metrics, records and the answer's fields.
 
-    `label` is the path for metrics, `cells` where they are counted; `refusal`
-    the record of a refused request.
+    `label` is the path for metrics, `cells` where they are counted; `security`
+    what the log is to be told with the answer.
     """
 
-    __slots__ = ("cells", "decision", "label", "place", "refusal", "request")
+    __slots__ = ("cells", "decision", "label", "place", "request", "security")
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.label = UNKNOWN
         self.place: Place | None = None
         self.decision: Decision | None = None
-        self.refusal: Refusal | None = None
+        self.security: Refusal | Exposure | None = None
         self.cells: RouteCells | None = None
 
     def route(self) -> Routine[Response | None] | Response:
@@ -58,6 +59,8 @@ class Exchange:
         """
         request = self.request
         if request.listener.tls and not request.secure:
+            if "authorization" in request.head.values or "cookie" in request.head.values:
+                self.security = Exposure(request.listener.name, request.peer)
             return redirect_to_https(request.head, request.server.app.settings.http_host_name)
         gates = request.listener.gates
         decision = gates.recall(request, proxied=request.proxied)
@@ -99,9 +102,9 @@ class Exchange:
         return outcome if isinstance(outcome, Response) else await outcome
 
     def _refused(self, decision: Decision) -> Response:
-        """The decision's answer; what is to be logged of it is kept in `refusal`."""
+        """The decision's answer; what is to be logged of it is kept in `security`."""
         assert decision.answer is not None
-        self.refusal = self.request.listener.gates.record(self.request, decision)
+        self.security = self.request.listener.gates.record(self.request, decision)
         return decision.answer
 
     def _dispatch(self, params: dict[str, str]) -> Routine[Response | None] | Response:
@@ -125,7 +128,8 @@ class Exchange:
             if isinstance(greeting, Response):
                 return greeting
             if not request.listener.gates.websocket_origin(request):
-                return FORBIDDEN
+                assert self.decision is not None
+                return self._refused(self.decision.settled().refused(FORBIDDEN, "cross-site WebSocket"))
         request.route = route
         return route.handler(request)
 

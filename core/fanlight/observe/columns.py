@@ -12,7 +12,7 @@ never changed.  This module knows no format: a `Dialect` spells.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -49,11 +49,9 @@ class Dialect(Protocol):
 
     def sample_name(self, name: str, /) -> str: ...
 
-    exemplars: bool
-    """Whether the format has exemplars at all."""
-
-    def exemplar(self, exemplar: Any, /) -> bytes:
-        """What follows the number of a sample with `exemplar`."""
+    @property
+    def exemplar(self) -> Callable[[Any], bytes] | None:
+        """Writes what follows the number of a sample with an exemplar; None where the format has no exemplars."""
         ...
 
 
@@ -139,7 +137,7 @@ class Columns:
         self._kind = kind
         self._buckets = len(shape.bounds)
         self._summed = shape.summed
-        self._exemplar = dialect.exemplar if dialect.exemplars else None
+        self._exemplar = dialect.exemplar
         self._tail_heading = b"" if not shape.created or dialect.created_inline else dialect.created_heading(shape)
         self._labels = _labels(tuple(shape.labels))
         self._lay_out(shape, dialect)

@@ -83,7 +83,6 @@ class OpenMetrics(Renderer):
 
     content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"
     created_inline = True
-    exemplars = True
     end = b"# EOF\n"
 
     # `columns.Dialect`: what this format decides about families that are read directly.
@@ -97,7 +96,8 @@ class OpenMetrics(Renderer):
     def sample_name(self, name: str) -> str:
         return openmetrics_sample_name(name)
 
-    def exemplar(self, exemplar: Any) -> bytes:
+    @staticmethod
+    def exemplar(exemplar: Any) -> bytes:
         return exemplar_text(exemplar).encode()
 
     def collected(self, family: Any) -> Iterator[Piece]:

@@ -32,6 +32,27 @@ class AccessRecord(NamedTuple):
 
 
 @frozen
+class Exposure:
+    """Credentials that came in the clear, to a listener with TLS which then sent their owner there."""
+
+    listener: str
+    peer: str
+
+
+@frozen
+class RefusalsOmitted:
+    """`count` refusals alike (see `auth.gates.Refusal`) of one peer network within a second, beside those recorded."""
+
+    text: str
+    status: int
+    listener: str
+    group: str
+    kind: str
+    network: str
+    count: int
+
+
+@frozen
 class Failure:
     """A bug: an exception where none is expected.  The client sees a 500 at most."""
 

@@ -9,7 +9,7 @@ and only weakly to the metrics.  Families of many series go the ordinary way
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from operator import call, is_
 from typing import Any
@@ -234,25 +234,29 @@ class RunColumns:
             self._template, self._created = template, created
         memo: list[Memo] = []
         found: list[bytes] = []
+        exemplar_text = self._dialect.exemplar
         for span, before in zip(layout.spans, self._memo, strict=True):
             values = span.read(children)
             known = span.texts(values, before)
             memo.append((values, known))
-            found += self._with_exemplars(span, children, known) if self._dialect.exemplars else known
+            found += known if exemplar_text is None else _with_exemplars(span, children, known, exemplar_text)
         self._memo = tuple(memo)
         work = _NEW * len(layout.kinds) + COLD * len(found) if cold else len(found)
         return template % tuple(found), work
 
-    def _with_exemplars(self, span: Span, children: list[Any], known: tuple[bytes, ...]) -> Sequence[bytes]:
-        """A copy of `known` with the exemplars that there are: remembered texts are of numbers alone."""
-        exemplars = span.exemplars(children)
-        if not exemplars:
-            return known
-        shown = list(known)
-        for place, exemplar in exemplars.items():
-            shown[place] += self._dialect.exemplar(exemplar)
-        return shown
-
     def sliced(self, children: list[Any]) -> Iterator[Piece]:
         """A run is never long enough for more than one piece."""
         yield self.whole(children)
+
+
+def _with_exemplars(
+    span: Span, children: list[Any], known: tuple[bytes, ...], text: Callable[[Any], bytes]
+) -> Sequence[bytes]:
+    """A copy of `known` with the exemplars that there are: remembered texts are of numbers alone."""
+    exemplars = span.exemplars(children)
+    if not exemplars:
+        return known
+    shown = list(known)
+    for place, exemplar in exemplars.items():
+        shown[place] += text(exemplar)
+    return shown

@@ -7,7 +7,7 @@ registry or decides who gets which format.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -49,7 +49,7 @@ class Renderer:
 
     content_type: str
     created_inline: bool
-    exemplars: bool
+    exemplar: Callable[[Any], bytes] | None = None
     end = b""
 
     def __init__(self) -> None:
@@ -101,9 +101,6 @@ class Renderer:
     def sample_name(self, name: str) -> str:
         raise NotImplementedError
 
-    def exemplar(self, exemplar: Any) -> bytes:
-        raise NotImplementedError
-
 
 def batches(samples: Iterable[Any]) -> Iterable[list[Any]]:
     """`samples` in lists of at most `BATCH`.
@@ -134,7 +131,6 @@ class PlainText(Renderer):
 
     content_type = "text/plain; version=0.0.4; charset=utf-8"
     created_inline = False
-    exemplars = False
 
     def heading(self, shape: Shape) -> bytes:
         """A counter is called by the name of its sample: 0.0.4 knows no `_total` of its own."""

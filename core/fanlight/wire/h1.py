@@ -264,6 +264,11 @@ class H1Wire:
         """Bytes received and not yet taken."""
         return len(self._buffer) + len(self._first)
 
+    @property
+    def begun(self) -> bool:
+        """Whether bytes wait that are no whole head yet."""
+        return bool(self._buffer or self._first)
+
     # ---- the answer ----------------------------------------------------------
 
     def respond(self, stream: int, status: int, fields: Fields, body: bytes, date: bytes) -> bytes:

@@ -74,13 +74,15 @@ class _Inbound:
 
     `cost` counts padding too, as flow control does.  `ended`: the peer has sent
     END_STREAM.  `head_only`: the request was a HEAD, so no body is answered.
-    `expects`: `100 Continue` is awaited.
+    `expects`: `100 Continue` is awaited.  `missing`: bytes of the announced
+    length that have not come; None when no length was announced.
     """
 
-    __slots__ = ("cost", "data", "ended", "expects", "head_only")
+    __slots__ = ("cost", "data", "ended", "expects", "head_only", "missing")
 
-    def __init__(self, ended: bool, head_only: bool, expects: bool = False) -> None:
+    def __init__(self, ended: bool, head_only: bool = False, expects: bool = False, missing: int | None = None) -> None:
         self.expects = expects
+        self.missing = missing
         self.data = bytearray()
         self.cost = 0
         self.ended = ended
@@ -110,20 +112,16 @@ class H2Wire:
         self._events: deque[Event] = deque()
         self._inbound: dict[int, _Inbound] = {}
         self._goodbye = False
+        self._streams = limits.streams
         self._h2 = _Connection(config=_CONFIG)
         # h2 has set its bound on the decoder that is replaced here: it goes along, against HPACK bombs.
         bound = self._h2.decoder.max_header_list_size
         self._h2.encoder, self._h2.decoder = RememberingEncoder(), RememberingDecoder()
         self._h2.decoder.max_header_list_size = bound
-        self._h2.local_settings = Settings(
-            client=False,
-            initial_values={
-                SettingCodes.ENABLE_CONNECT_PROTOCOL: 1,
-                SettingCodes.MAX_CONCURRENT_STREAMS: limits.streams,
-                SettingCodes.MAX_HEADER_LIST_SIZE: limits.head_bytes,
-            },
-        )
+        self._h2.local_settings = _settings(limits, limits.streams)
         self._h2.initiate_connection()
+        # Announced is what `_request` holds the peer to, by RST_STREAM; h2 would end the connection (RFC 9113 5.1.2).
+        self._h2.local_settings = _settings(limits, limits.streams + 1)
         self._h2.increment_flow_control_window(_CONNECTION_WINDOW)
 
     # ---- input ---------------------------------------------------------------
@@ -161,6 +159,11 @@ class H2Wire:
     def held(self) -> int:
         """Bytes received and not yet read as frames (stream data is bounded by its window)."""
         return len(self._gate.buffer)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a frame or a field section has begun and is not whole: the time for a head runs."""
+        return bool(self._gate.buffer) or self._gate.in_head
 
     def _read_frame(self) -> bool:
         """Pass one frame to h2; False when bytes are missing.
@@ -232,17 +235,13 @@ class H2Wire:
         elif isinstance(event, DataReceived):
             self._data(event)
         elif isinstance(event, StreamEnded):
-            inbound = self._inbound.get(event.stream_id)
-            if inbound is not None and not inbound.ended:
-                inbound.ended = True
-                self._events.append(Arrived(event.stream_id))
+            self._ended(event.stream_id)
         elif isinstance(event, TrailersReceived):
             self._trailers(event)
         elif isinstance(event, (WindowUpdated, RemoteSettingsChanged)):
             self._events.append(Writable())
         elif isinstance(event, StreamReset):
-            if self._inbound.pop(event.stream_id, None) is not None:
-                self._events.append(Reset(event.stream_id))
+            self._lost(event.stream_id)
             # h2 reset it for a fault of the peer; a peer's own resets were counted by the gate.
             if not event.remote_reset:
                 self._gate.provoked()
@@ -253,9 +252,9 @@ class H2Wire:
     def _request(self, event: RequestReceived) -> None:
         """A head has come: `Started`, `Refused`, or a reset where no answer is due.
 
-        Faults are told first, goodbye or not.  A good request after a goodbye
-        is refused in the way that lets its client send it elsewhere (RFC 9113
-        8.7).
+        Faults are told first, goodbye or not.  A good request after a goodbye,
+        or beyond the streams that were allowed, is refused in the way that lets
+        its client send it again (RFC 9113 8.7).
         """
         stream = event.stream_id
         ended = event.stream_ended is not None
@@ -266,13 +265,14 @@ class H2Wire:
             self._gate.provoked()
             return
         except Malformed as malformed:
-            self._inbound[stream] = _Inbound(ended, head_only=False)
+            self._inbound[stream] = _Inbound(ended)
             self._events.append(Refused(stream, malformed.response))
             return
-        if self._goodbye:
+        if self._goodbye or len(self._inbound) >= self._streams:
             self._h2.reset_stream(stream, ErrorCodes.REFUSED_STREAM)
+            self._gate.provoked()
             return
-        self._inbound[stream] = _Inbound(ended, head_only=head.method == "HEAD", expects=head.expects)
+        self._inbound[stream] = _Inbound(ended, head.method == "HEAD", head.expects, head.length)
         self._events.append(Started(stream, head))
 
     def _trailers(self, event: TrailersReceived) -> None:
@@ -280,9 +280,24 @@ class H2Wire:
         try:
             check_trailers(event.headers)
         except StreamProtocolError:
-            self._reset(event.stream_id, ErrorCodes.PROTOCOL_ERROR)
-            self._lost(event.stream_id)
-            self._gate.provoked()
+            self._malformed(event.stream_id)
+
+    def _malformed(self, stream: int) -> None:
+        """The message broke a rule behind its head: the stream is over, the connection goes on (RFC 9113 8.1.1)."""
+        self._reset(stream, ErrorCodes.PROTOCOL_ERROR)
+        self._lost(stream)
+        self._gate.provoked()
+
+    def _ended(self, stream: int) -> None:
+        """The message is whole, unless it is shorter than was announced."""
+        inbound = self._inbound.get(stream)
+        if inbound is None or inbound.ended:
+            return
+        if inbound.missing:
+            self._malformed(stream)
+            return
+        inbound.ended = True
+        self._events.append(Arrived(stream))
 
     def _data(self, event: DataReceived) -> None:
         """Keep what came until a routine takes it.
@@ -295,6 +310,12 @@ class H2Wire:
         if inbound is None:
             self._acknowledge(size, event.stream_id)
             return
+        if inbound.missing is not None:
+            inbound.missing -= len(event.data)
+            if inbound.missing < 0:
+                inbound.cost += size
+                self._malformed(event.stream_id)
+                return
         if event.data:
             inbound.data += event.data  # not a list of pieces: one byte a frame would weigh fifty times as much
             inbound.cost += size
@@ -390,9 +411,12 @@ class H2Wire:
             return 0
 
     def _lost(self, stream: int) -> None:
-        """The peer closed under our feet: the exchange is over for it."""
-        if self._inbound.pop(stream, None) is not None:
+        """The stream is closed under the exchange, which is over; its unread bytes no longer fill the window."""
+        inbound = self._inbound.pop(stream, None)
+        if inbound is not None:
             self._events.append(Reset(stream))
+            if inbound.cost:
+                self._acknowledge(inbound.cost, stream)
 
     # ---- the end of an exchange ----------------------------------------------
 
@@ -409,8 +433,11 @@ class H2Wire:
 
     def reset(self, stream: int) -> None:
         """Give one stream up: RST_STREAM with INTERNAL_ERROR."""
-        if self._inbound.pop(stream, None) is not None:
+        inbound = self._inbound.pop(stream, None)
+        if inbound is not None:
             self._reset(stream, ErrorCodes.INTERNAL_ERROR)
+            if inbound.cost:
+                self._acknowledge(inbound.cost, stream)
 
     def _reset(self, stream: int, code: ErrorCodes) -> None:
         try:
@@ -447,6 +474,18 @@ class H2Wire:
             data = b"".join((*self._out, data))
             self._out.clear()
         return data
+
+
+def _settings(limits: Limits, streams: int) -> Settings:
+    """Our settings, with `streams` open at once."""
+    return Settings(
+        client=False,
+        initial_values={
+            SettingCodes.ENABLE_CONNECT_PROTOCOL: 1,
+            SettingCodes.MAX_CONCURRENT_STREAMS: streams,
+            SettingCodes.MAX_HEADER_LIST_SIZE: limits.head_bytes,
+        },
+    )
 
 
 def _encoded(status: int, fields: Fields) -> tuple[tuple[bytes, bytes], ...]:

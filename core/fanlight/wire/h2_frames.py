@@ -15,6 +15,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 _CONTROL = frozenset({PRIORITY, SETTINGS, PING, GOAWAY, CONTINUATION})
 _END_STREAM = 0x1
+_END_HEADERS = 0x4
 _PADDED = 0x8
 _ACK = 0x1
 _MAX_FRAME = 16_384
@@ -46,6 +47,7 @@ class FrameGate:
 
     def __init__(self, limits: Limits) -> None:
         self.buffer = bytearray()
+        self.in_head = False  # a field section has begun, and CONTINUATION must follow
         self._limits = limits
         self._preface = len(PREFACE)
         self._settled = False  # the client's first SETTINGS have come
@@ -132,6 +134,8 @@ class FrameGate:
         elif kind > CONTINUATION:
             self._control += 1
         # The header block so far: CONTINUATION frames without end would grow it for ever.
+        if kind in (HEADERS, CONTINUATION):
+            self.in_head = not flags & _END_HEADERS
         self._block = self._block + length if kind == CONTINUATION else (length if kind == HEADERS else 0)
         if (
             self._resets > limits.resets

@@ -31,6 +31,16 @@ _SECRET = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
 """Fields whose list is never remembered: a credential must not outlive its request."""
 
 
+LENGTH = b"content-length"
+UNSEEN_LENGTH = b"Content-Length"
+"""What the decoder calls `content-length` before h2, which would end the connection over a wrong one.
+
+RFC 9113 8.1.1 wants the stream to end, so it is checked here and where data
+arrives.  Recognised by identity: the same name sent by a peer is another
+object, and malformed.
+"""
+
+
 class StreamProtocolError(Exception):
     """The request is malformed: RST_STREAM with PROTOCOL_ERROR (RFC 9113 8.1.1)."""
 
@@ -54,7 +64,7 @@ class H2HeadReader:
         The same object may be returned for the same list: a `Head` does not
         change but for its `cache`.
         """
-        key = tuple((bytes(name), bytes(value)) for name, value in raw)
+        key = _seen(raw)
         head = self.memo.get(key) if ended else None
         if head is None:
             head = _read(key, self.limits)
@@ -70,8 +80,13 @@ class H2HeadReader:
 
 def check_trailers(raw: RawFields) -> None:
     """Raise `StreamProtocolError` for trailers with a pseudo-field or a malformed field (RFC 9113 8.1)."""
-    if _split(raw)[0]:
+    if _split(_seen(raw))[0]:
         raise StreamProtocolError
+
+
+def _seen(raw: RawFields) -> tuple[tuple[bytes, bytes], ...]:
+    """The list as it was sent, in plain pairs."""
+    return tuple((LENGTH if name is UNSEEN_LENGTH else bytes(name), bytes(value)) for name, value in raw)
 
 
 def _read(raw: RawFields, limits: Limits) -> Head:

@@ -15,6 +15,8 @@ from typing import Any
 from hpack import Decoder, Encoder, HeaderTuple
 from hpack.table import HeaderTable
 
+from .h2_head import LENGTH, UNSEEN_LENGTH
+
 _MOST = 32
 _LONGEST = 2048
 """Blocks that are remembered at one time, and the bytes of the longest."""
@@ -102,24 +104,31 @@ class RememberingEncoder(Encoder):
 
 
 class RememberingDecoder(Decoder):
-    """A decoder that reads the same block the same way while it may."""
+    """A decoder that reads the same block the same way while it may, and hides lengths from h2."""
 
     def __init__(self) -> None:
         super().__init__()
         self._memory = _Memory()
 
     def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
-        """As `Decoder.decode`; bounds are those of the first reading, which must have kept to them."""
+        """As `Decoder.decode`, with `content-length` renamed to the object `UNSEEN_LENGTH`.
+
+        Bounds are those of the first reading, which must have kept to them.
+        """
         table = self.header_table
         if not raw or len(data) > _LONGEST or table.maxsize > self.max_allowed_table_size:
-            return super().decode(data, raw)
+            return _hide_lengths(super().decode(data, raw))
         known: list[HeaderTuple] | None = self._memory.recall(data, table)
         if known is not None:
             return list(known)
         before = newest_of(table)
-        headers = list(super().decode(data, raw))
+        headers = _hide_lengths(super().decode(data, raw))
         # A first byte of 001xxxxx changes the size of the table: it says more than its headers.
         resizes = bool(data) and data[0] & 0xE0 == 0x20
         if not resizes and not any(name in _SECRET for name, _ in headers):
             self._memory.keep(bytes(data), headers, before, table)
         return headers
+
+
+def _hide_lengths(headers: Iterable[HeaderTuple]) -> list[HeaderTuple]:
+    return [HeaderTuple(UNSEEN_LENGTH, field[1]) if field[0] == LENGTH else field for field in headers]

@@ -11,7 +11,7 @@ from fanlight import App, Listener, Request, Response, Route
 from fanlight.auth.gates import Refusal
 from fanlight.http.response import Refused, text
 from fanlight.http.websocket import AcceptWebSocket
-from fanlight.observe.records import AccessRecord, Failure
+from fanlight.observe.records import AccessRecord, Failure, RefusalsOmitted
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing
 from tests.sim import Sim
@@ -119,6 +119,46 @@ def test_strangers_cannot_map_paths() -> None:
     assert answers[0].status in (401, 403)
     assert all(isinstance(note, Refusal | AccessRecord) for note in made.notes)
     assert sum(isinstance(note, Refusal) for note in made.notes) == 4
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_refusals_without_end_are_a_few_records_and_a_summary(version: str) -> None:
+    made = sim(groups={"base": "Internal"})
+    made.server.notes_access = False
+    client = HttpConnection(made.connect(), version)
+    assert {client.exchange(Outgoing(target="/here")).status for _ in range(30)} == {401}
+    assert [type(note) for note in made.notes] == [Refusal] * 10
+    made.advance(1)
+    assert [note.count for note in made.notes[10:]] == [20]
+    assert client.exchange(Outgoing(target="/here")).status == 401
+    assert isinstance(made.notes[-1], Refusal)
+
+
+def test_what_was_left_out_is_told_before_the_server_is_gone() -> None:
+    made = sim(groups={"base": "Internal"})
+    made.server.notes_access = False
+    client = HttpConnection(made.connect(), "1.1")
+    for _ in range(12):
+        client.exchange(Outgoing(target="/here"))
+    made.shutdown(5)
+    made.advance(0.5)
+    made.tell()
+    assert made.server.drained
+    assert [note.count for note in made.notes if isinstance(note, RefusalsOmitted)] == [2]
+
+
+def test_a_foreign_page_s_websocket_is_a_refusal_in_the_log() -> None:
+    made = sim()
+    fields = (
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    )
+    foreign = (("origin", "https://evil.example"), *fields)
+    for _ in range(2):  # the second time from memory
+        assert ask(made, Outgoing(target="/chat", fields=foreign)).status == 403
+    assert [note.text for note in made.notes if isinstance(note, Refusal)] == ["cross-site WebSocket"] * 2
 
 
 def test_a_group_that_is_not_served_is_not_there() -> None:

@@ -19,6 +19,7 @@ from fanlight.wire.h2 import H2Wire
 from fanlight.wire.h2_head import H2HeadReader
 from tests.protocol.frames import (
     CANCEL,
+    ENHANCE_YOUR_CALM,
     GOAWAY,
     HEADERS,
     INTERNAL_ERROR,
@@ -257,6 +258,40 @@ def test_a_farewell_of_the_peers_lets_our_answers_out() -> None:
     machine.wire.respond(1, 200, (), b"", DATE)
     assert not machine.wire.recycle(1)
     assert machine.said().answers == {1: 200}
+
+
+def test_what_is_announced_is_what_a_peer_is_held_to() -> None:
+    machine = Machine(*(get(2 * n + 1) for n in range(103)))
+    told = machine.said()
+    assert told.settings[3] == LIMITS.streams == 100
+    assert told.resets == {201: REFUSED_STREAM, 203: REFUSED_STREAM, 205: REFUSED_STREAM}
+    assert len(machine.events) == 100
+    machine.wire.respond(1, 200, (), b"", DATE)
+    machine.wire.recycle(1)
+    assert [type(event) for event in machine.receive(get(207), get(209))] == [Started]
+    assert machine.said().resets[209] == REFUSED_STREAM
+
+
+def test_streams_that_are_refused_without_end_are_a_flood() -> None:
+    machine = Machine(*(get(2 * n + 1) for n in range(100 + LIMITS.resets + 1)))
+    told = machine.said()
+    assert told.goaway == ENHANCE_YOUR_CALM
+    assert len(told.resets) == LIMITS.resets + 1
+
+
+@pytest.mark.parametrize("ends", ["reset", "less", "more", "given up"])
+def test_a_stream_that_ends_badly_gives_the_connection_s_window_back(ends: str) -> None:
+    machine = Machine()
+    for stream in range(1, 81, 2):  # nearly twice the window, never taken
+        head = post(stream, (b"content-length", b"48010"))
+        machine.receive(head, *[data(stream, bytes(16_000), end=False)] * 3)
+        if ends == "given up":
+            machine.wire.reset(stream)
+        else:
+            last = {"reset": reset(stream), "less": data(stream, b"x"), "more": data(stream, b"x" * 11, end=False)}
+            assert machine.receive(last[ends])[-1] == Reset(stream)
+    assert machine.said().goaway is None
+    assert machine.receive(get(81)) != []
 
 
 def test_a_peer_that_goes_away_in_anger() -> None:
