@@ -6,7 +6,6 @@ exceptions come out of it unchanged; the session turns them into answers.
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -14,32 +13,20 @@ from typing import Any
 from attrs import field, frozen
 
 from fanlight.relations import Relation
-from fanlight.sql.effects import Batch, Begin, Interrupt
-from fanlight.sql.errors import SqlError, Unreadable, result_too_large
+from fanlight.sql.effects import Begin, Interrupt
+from fanlight.sql.errors import SqlError
 from fanlight.sql.lexer import words
 
+from .duckdb_arrow import TextStream
 from .duckdb_errors import sql_error
 from .duckdb_instance import CATALOG, refusal
 from .duckdb_relations import PREFIX, Catalogue, Source, live_name
-from .duckdb_rows import Habit, may_wrap, tidy, wrapped
-from .duckdb_types import as_fetched, descriptor, is_lossy
-from .duckdb_values import column_encoder
+from .duckdb_results import Column, Result, StreamedResult, WrittenResult
+from .duckdb_rows import VERY_MANY, Around, Habit, may_wrap
+from .duckdb_types import as_fetched, is_lossy
 
 PARSED_TEXTS = 64
 PARSED_LENGTH = 4096
-FIRST_ROWS = 8
-CHUNK_ROWS = 500
-"""Rows that are fetched and encoded before other threads get their turn; fewer until it is known how long they are."""
-WRITTEN_ROWS = 2048
-"""The same for rows that need no encoding."""
-
-
-class Interrupted(Exception):
-    """The work was asked to stop, and did, between two calls into DuckDB."""
-
-
-Column = tuple[str, Any]
-"""A result column: its name and DuckDB's type."""
 
 
 @frozen
@@ -74,6 +61,7 @@ class Connection:
         self._fresh: list[str] = []  # sources registered inside the transaction: a rollback undoes that
         self._applied: tuple[tuple[str, str], ...] = ()
         self._user: str | None = None
+        self._stream: TextStream | None = None
         self._begin: dict[str, Any] = {}
         for access in ("read only", "read write"):
             (self._begin[access],) = cursor.extract_statements(f"BEGIN TRANSACTION {access.upper()}")
@@ -111,8 +99,13 @@ class Connection:
             self.cursor.execute(f"SET {name} = {_setting(name, value)}")
         self._applied = settings
 
-    def execute(self, parsed: Parsed, text: str, params: Sequence[str | None], interrupt: Interrupt) -> Result:
-        """Run a statement up to its first row.  Lossy columns of it are fetched as text."""
+    def execute(
+        self, parsed: Parsed, text: str, params: Sequence[str | None], interrupt: Interrupt, separator: bytes = b","
+    ) -> Result:
+        """Run a statement up to its first row.  Lossy columns of it are fetched as text.
+
+        `separator` is what `Result.batch` is expected to be asked for.
+        """
         for source in self._sources.values():
             source.interrupt = interrupt
         values = {name: params[int(name) - 1] for name in parsed.parameters} or None
@@ -120,7 +113,9 @@ class Connection:
             returned = self._returned(text) if _returns(text) else []
             if any(is_lossy(type_) for _, type_ in returned):
                 return self._as_text(text, values, returned)
-        result = self._written(parsed, text, values) if parsed.kind == "SELECT" and parsed.habit.many else None
+        result = (
+            self._written(parsed, text, values, separator) if parsed.kind == "SELECT" and parsed.habit.many else None
+        )
         if result is not None:
             return result
         ran = self.cursor.execute(parsed.statement, values)
@@ -130,17 +125,23 @@ class Connection:
             return self._as_text(text, values, columns)
         return Result(ran, columns, parsed.habit)
 
-    def _written(self, parsed: Parsed, text: str, values: Any) -> Result | None:
+    def _written(self, parsed: Parsed, text: str, values: Any, separator: bytes) -> Result | None:
         """Run the statement so that DuckDB writes the rows; None, and nothing ran, where it cannot."""
         bound = self._bound(parsed.statement, values) if may_wrap(text) else None
         if bound is None:
             return None
         names, types, *_, writes = bound
-        around = None if writes else wrapped(text, types)
-        statement = self._around(parsed.habit, around, values) if around is not None else None
+        around = Around(text, types)
+        if writes or not around.possible:
+            return None
+        statement = self._around(parsed.habit, around.with_values(), values)
         if statement is None:
             return None
-        return WrittenResult(self.cursor.execute(statement, values), list(zip(names, types, strict=True)), parsed.habit)
+        columns = list(zip(names, types, strict=True))
+        if parsed.habit.rows >= VERY_MANY and (parsed.habit.short or not around.texts):
+            self._stream = TextStream(self.cursor, around.as_text(separator), values)
+            return StreamedResult(self._stream, around, separator, columns, parsed.habit)
+        return WrittenResult(self.cursor.execute(statement, values), columns, parsed.habit)
 
     def _around(self, habit: Habit, text: str, values: Any) -> Any:
         """The parsed statement around a query; None if it does not bind."""
@@ -231,7 +232,10 @@ class Connection:
         return next((source.relation.name for source in self._sources.values() if source.failed), None)
 
     def end_statement(self) -> None:
-        """Let the snapshots of the statement go."""
+        """Let the rows that are left and the snapshots of the statement go."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
         for source in self._sources.values():
             source.forget()
 
@@ -240,77 +244,6 @@ class Connection:
         self._sources.clear()
         self._parsed.clear()
         self.cursor.close()
-
-
-class Result:
-    """What a statement that runs returns: `changed` rows, or rows that `batch` encodes.
-
-    `columns` are the names and types as the client is told them; `changed` is
-    None where rows are returned.
-    """
-
-    most_rows = CHUNK_ROWS
-
-    def __init__(self, ran: Any, columns: list[Column], habit: Habit | None = None) -> None:
-        self.columns = tuple(descriptor(name, type_) for name, type_ in columns)
-        self.changed: int | None = ran.rowcount if ran.rowcount >= 0 else None
-        self._ran = ran
-        self._encoders = [column_encoder(type_) for _, type_ in columns]
-        self._habit = habit
-        self._total = self._count = 0
-        self._chunk = FIRST_ROWS
-        self.last = False
-
-    def batch(self, separator: bytes, most: int, limit: int, interrupt: Interrupt) -> Batch:
-        """About `most` bytes of rows.  Raises `Unreadable` when all rows are more than `limit` bytes."""
-        started = time.monotonic()
-        pieces: list[bytes] = []
-        count = size = 0
-        while size < most and not self.last:
-            if interrupt.asked:
-                raise Interrupted
-            rows = self._ran.fetchmany(self._chunk)
-            self.last = len(rows) < self._chunk
-            if rows:
-                data = self._encode(rows, separator)
-                pieces.append(data)
-                count += len(rows)
-                size += len(data) - (len(rows) - 1) * len(separator)
-                self._chunk = max(1, min(self.most_rows, self._chunk * 8, most * len(rows) // len(data)))
-                if self._total + size > limit:
-                    raise Unreadable(result_too_large(limit))
-            if not self.last:
-                time.sleep(0)
-        self._total += size
-        self._count += count
-        if self._habit is not None:
-            self._habit.rows = self._count
-        return Batch(separator.join(pieces), count, size, self.last, time.monotonic() - started)
-
-    def _encode(self, rows: list[tuple[Any, ...]], separator: bytes) -> bytes:
-        texts = [encode(values) for encode, values in zip(self._encoders, zip(*rows, strict=True), strict=True)]
-        between = f"]{separator.decode()}["
-        return f"[{between.join(map(','.join, zip(*texts, strict=True)))}]".encode(errors="replace")
-
-
-class WrittenResult(Result):
-    """Rows that come from DuckDB as JSON, but for a few."""
-
-    most_rows = WRITTEN_ROWS
-
-    def _encode(self, rows: list[tuple[Any, ...]], separator: bytes) -> bytes:
-        between = separator.decode()
-        try:
-            data = between.join([text for text, _ in rows])
-        except TypeError:  # a row that was not written
-            return between.join([self._text(*row) for row in rows]).encode(errors="replace")
-        return tidy(data).encode()
-
-    def _text(self, text: str | None, values: Sequence[Any]) -> str:
-        if text is not None:
-            return tidy(text)
-        cells = [next(iter(encode([value]))) for encode, value in zip(self._encoders, values, strict=True)]
-        return f"[{','.join(cells)}]"
 
 
 _CHANGING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE_INTO"})

@@ -8,6 +8,7 @@ column of a type not listed here is never put inside.  This module runs nothing.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -15,12 +16,19 @@ from typing import Any
 from fanlight.sql.lexer import words
 
 from .duckdb_types import kind_of
+from .duckdb_values import text_encoder
 
 MANY = 1000
 """Rows from which on it pays: DuckDB takes one or two milliseconds to plan the longer statement."""
 
+VERY_MANY = 4000
+"""Rows from which on it pays to have them streamed, which costs one planning more."""
+
 LONG = 4096
 """Bytes of text in one row that DuckDB may copy: it does so for 2,048 rows at a time."""
+
+MARK = "\x1e"
+"""Stands before and behind a row that is not written yet; JSON never has it as it is."""
 
 _S = "system.main."  # whatever macros a user has made
 
@@ -36,13 +44,15 @@ _FIRST = frozenset({"SELECT", "WITH", "FROM", "VALUES", "TABLE", "("})
 class Habit:
     """What is known of a statement's results: `rows` is how many the last one had, -1 before the first.
 
-    `around` is the text of the statement around it, and what DuckDB's parser made of that.
+    `short` says that none of them had a long text.  `around` is the text of the
+    statement around it, and what DuckDB's parser made of that.
     """
 
-    __slots__ = ("_guess", "_text", "around", "rows")
+    __slots__ = ("_guess", "_text", "around", "rows", "short")
 
     def __init__(self, text: str) -> None:
         self.rows = -1
+        self.short = False
         self.around: tuple[str, Any] = ("", None)
         self._text = text
         self._guess: bool | None = None
@@ -72,26 +82,67 @@ def may_wrap(text: str) -> bool:
     return bool(tokens) and (tokens[0].upper or tokens[0].text) in _FIRST
 
 
-def wrapped(text: str, types: Sequence[Any]) -> str | None:
-    """The statement that gives two columns for each row of `text`: its JSON, or else its values.
+class Around:
+    """The statements around one query, for the types of its columns.
 
-    None if there is a type whose JSON is left to Python.
+    `possible` is False if there is a type whose JSON is left to Python, and
+    then nothing else may be asked.  `texts` says that a row may be of any length.
     """
-    kinds = [_kind(type_) for type_ in types]
-    names = [f"c{at}" for at in range(len(types))]
-    cells = [_cell(name, kind) for name, kind in zip(names, kinds, strict=True)]
-    if not all(cells):
-        return None
-    guard = _guard(names, kinds)
-    row = f"{_S}json_array({', '.join(map(str, cells))})::varchar"
-    values = f"{_S}row({', '.join(names)})"
-    source = f"({text}\n) __rows({', '.join(names)})"
-    if not guard:
-        return f"SELECT {row}, NULL FROM {source}"
-    return (
-        f"SELECT CASE WHEN __ok IS NOT FALSE THEN {row} END, CASE WHEN __ok IS FALSE THEN {values} END"
-        f" FROM (SELECT *, {guard} AS __ok FROM {source})"
-    )
+
+    def __init__(self, text: str, types: Sequence[Any]) -> None:
+        self._kinds = [_kind(type_) for type_ in types]
+        self._names = [f"c{at}" for at in range(len(types))]
+        self._cells = [_cell(name, kind) for name, kind in zip(self._names, self._kinds, strict=True)]
+        self._source = f"({text}\n) __rows({', '.join(self._names)})"
+        self.possible = all(self._cells)
+        self.texts = not _TEXTS.isdisjoint(self._kinds)
+
+    @property
+    def _row(self) -> str:
+        return f"{_S}json_array({', '.join(map(str, self._cells))})::varchar"
+
+    def _guarded(self, guard: str, written: str, otherwise: str) -> str:
+        """The columns in terms of the condition, which is worked out once a row."""
+        return (
+            f"SELECT {written.format('__ok IS NOT FALSE')}{otherwise.format('__ok IS FALSE')}"
+            f" FROM (SELECT *, {guard} AS __ok FROM {self._source})"
+        )
+
+    def with_values(self) -> str:
+        """Two columns: a row's JSON, or else its values."""
+        guard = _guard(self._names, self._kinds, long=True)
+        if not guard:
+            return f"SELECT {self._row}, NULL FROM {self._source}"
+        values = f"{_S}row({', '.join(self._names)})"
+        return self._guarded(guard, f"CASE WHEN {{}} THEN {self._row} END", f", CASE WHEN {{}} THEN {values} END")
+
+    def as_text(self, separator: bytes) -> str:
+        """One column: a row's JSON and the separator; between two `MARK`s where Python has to write it anew.
+
+        Long texts are in it as well, so this is for rows that are expected to be short.
+        """
+        guard = _guard(self._names, self._kinds, long=False)
+        end = f"'{separator.decode()}'"
+        if not guard:
+            return f"SELECT {self._row} || {end} FROM {self._source}"
+        raw = [
+            f"{name}::varchar" if kind in _GUARDS else cell
+            for name, kind, cell in zip(self._names, self._kinds, self._cells, strict=True)
+        ]
+        odd = f"'{MARK}' || {_S}json_array({', '.join(map(str, raw))})::varchar || '{MARK}'"
+        return self._guarded(guard, f"CASE WHEN {{}} THEN {self._row}", f" ELSE {odd} END || {end}")
+
+    def rewritten(self, row: bytes) -> bytes:
+        """A row that came between two `MARK`s, as Python writes it."""
+        cells = [
+            "null"
+            if value is None
+            else text_encoder(kind)(value)
+            if kind in _GUARDS
+            else json.dumps(value, ensure_ascii=False)
+            for kind, value in zip(self._kinds, json.loads(row), strict=True)
+        ]
+        return f"[{','.join(cells)}]".encode(errors="replace")
 
 
 def _kind(type_: Any) -> str:
@@ -136,22 +187,22 @@ _GUARDS = {
 }
 
 
-def _guard(names: Sequence[str], kinds: Sequence[str]) -> str:
-    """The condition under which DuckDB's text is right; not false for what is NULL."""
+def _guard(names: Sequence[str], kinds: Sequence[str], *, long: bool) -> str:
+    """The condition under which DuckDB's text is right (and, for `long`, short); not false for what is NULL."""
     guards = [_GUARDS[kind].format(name, S=_S) for name, kind in zip(names, kinds, strict=True) if kind in _GUARDS]
     lengths = [
         f"coalesce({_S}strlen({name}::varchar), 0)" for name, kind in zip(names, kinds, strict=True) if kind in _TEXTS
     ]
-    if lengths:
+    if lengths and long:
         guards.append(f"{' + '.join(lengths)} <= {LONG}")
     return " AND ".join(guards)
 
 
-_ESCAPE = re.compile(r"\\(?:u[0-9A-F]{4}|.)")
+_ESCAPE = re.compile(rb"\\(?:u[0-9A-F]{4}|.)")
 
 
-def tidy(text: str) -> str:
+def tidy(text: bytes) -> bytes:
     """JSON of DuckDB's with the hexadecimal digits of its escapes in lower case, as Python has them."""
-    if r"\u00" not in text:
+    if rb"\u00" not in text:
         return text
-    return _ESCAPE.sub(lambda found: found[0].lower() if found[0][1] == "u" else found[0], text)
+    return _ESCAPE.sub(lambda found: found[0].lower() if found[0][1:2] == b"u" else found[0], text)

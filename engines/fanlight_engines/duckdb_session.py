@@ -17,9 +17,10 @@ from attrs import evolve
 from fanlight.sql.effects import Batch, Execute, Executed, FetchRows, Interrupt, SqlFailed
 from fanlight.sql.errors import CANCELLED, SqlError, Unreadable, wrong_parameters
 
-from .duckdb_connection import Connection, Interrupted, Parsed, Result
+from .duckdb_connection import Connection, Parsed
 from .duckdb_errors import missing_table, sql_error
 from .duckdb_relations import PREFIX
+from .duckdb_results import Interrupted, Result
 
 if TYPE_CHECKING:
     from .duckdb import DuckDbEngine
@@ -146,7 +147,7 @@ class Session:
         connection.begin(work.begin)
         if work.interrupt.asked:
             raise Interrupted
-        result = connection.execute(parsed, work.text, work.params, work.interrupt)
+        result = connection.execute(parsed, work.text, work.params, work.interrupt, work.separator)
         connection.dirty = connection.dirty or parsed.kind in _LEAVING
         self._result, self._commit, self._limit = result, work.commit, work.limit
         if parsed.kind in _ROWS or (result.changed is None and parsed.kind not in _LEAVING):

@@ -283,6 +283,23 @@ def _key(encode: Encode, value: Any) -> str:
     return text if text.startswith('"') else encode_basestring(text)
 
 
+_LAST_DAYS = {"infinity": "9999-12-31", "-infinity": "0001-01-01"}
+_LAST_MOMENTS = {"infinity": "9999-12-31 23:59:59.999999", "-infinity": "0001-01-01 00:00:00"}
+
+_FROM_TEXT: dict[str, Callable[[str], str]] = {
+    "float": lambda text: _float32(float(text)),
+    "double": lambda text: _float(float(text)),
+    "date": lambda text: _date(_LAST_DAYS.get(text, text)),
+    "timestamp": lambda text: _far_timestamp(_LAST_MOMENTS.get(text, text)),
+    "timestamp with time zone": _far_timestamp,
+}
+
+
+def text_encoder(kind: str) -> Callable[[str], str]:
+    """The encoder for values that come as DuckDB's own text of them."""
+    return _FROM_TEXT[kind]
+
+
 # --- Columns: the loops over the commonest types, as tight as Python has them. ---
 
 _BOOLS = {True: "true", False: "false", None: "null"}

@@ -16,9 +16,10 @@ pytest.importorskip("duckdb")
 from fanlight.sql.effects import Interrupt
 from fanlight.sql.errors import SqlError, Unreadable
 from fanlight_engines import duckdb_rows
-from fanlight_engines.duckdb_connection import Connection, Result, WrittenResult
+from fanlight_engines.duckdb_connection import Connection
 from fanlight_engines.duckdb_instance import open_instance
 from fanlight_engines.duckdb_relations import Catalogue
+from fanlight_engines.duckdb_results import Result, StreamedResult, WrittenResult
 from fanlight_engines.duckdb_rows import Habit, may_wrap, tidy
 
 
@@ -32,29 +33,38 @@ def connection() -> Iterator[Connection]:
     instance.close()
 
 
-def run(connection: Connection, text: str, many: bool, *params: str | None, most: int = 1 << 30) -> tuple[Any, bytes]:
-    """The result and all of its rows, in batches of about `most` bytes, with or without DuckDB's writing."""
+def run(
+    connection: Connection, text: str, many: bool, *params: str | None, short: bool = False, most: int = 1 << 30
+) -> tuple[Any, bytes]:
+    """The result and all of its rows, in batches of about `most` bytes.
+
+    Without DuckDB's writing, or with it (`many`), and then row by row, or as they are where texts are `short`.
+    """
     parsed = connection.parse(text)
     assert not isinstance(parsed, SqlError), parsed
-    parsed.habit.rows = duckdb_rows.MANY if many else 0
+    parsed.habit.rows = duckdb_rows.VERY_MANY if many else 0
+    parsed.habit.short = short
     interrupt = Interrupt()
-    result = connection.execute(parsed, text, params, interrupt)
+    result = connection.execute(parsed, text, params, interrupt, b",\n")
     batches = [result.batch(b",\n", most, 1 << 40, interrupt)]
     while not batches[-1].last:
         batches.append(result.batch(b",\n", most, 1 << 40, interrupt))
     data = b",\n".join(batch.data for batch in batches if batch.count)
+    connection.complete()
     assert sum(batch.size for batch in batches) == len(data) - 2 * max(0, sum(batch.count for batch in batches) - 1)
     return result, data
 
 
 def same(connection: Connection, text: str, *params: str | None) -> bytes:
-    """The rows, the same both ways, and the second time really written by DuckDB."""
+    """The rows, the same all ways, and after the first time really written by DuckDB."""
     expected, encoded = run(connection, text, False, *params)
     found, written = run(connection, text, True, *params)
     assert type(expected) is Result
-    assert type(found) is WrittenResult
-    assert found.columns == expected.columns
-    assert written == encoded
+    streamed, passed = run(connection, text, True, *params, short=True)
+    assert type(found) in (WrittenResult, StreamedResult)
+    assert type(streamed) is StreamedResult
+    assert streamed.columns == found.columns == expected.columns
+    assert passed == written == encoded
     json.loads(b"[" + written + b"]")
     return written
 
@@ -183,7 +193,7 @@ def test_tidying_changes_no_text(text: str) -> None:
         else json.dumps(char, ensure_ascii=False)[1:-1]
         for char in text
     )
-    assert tidy(f'"{upper}"') == written
+    assert tidy(f'"{upper}"'.encode(errors="replace")) == written.encode(errors="replace")
 
 
 def test_nul_and_every_control_character(connection: Connection) -> None:
@@ -283,7 +293,7 @@ def test_the_limit_counts_the_same_bytes(connection: Connection) -> None:
     for most, fits in ((size, True), (size - 1, False)):
         parsed: Any = connection.parse(LARGE)
         parsed.habit.rows = duckdb_rows.MANY
-        result = connection.execute(parsed, LARGE, (), Interrupt())
+        result = connection.execute(parsed, LARGE, (), Interrupt(), b",\n")
         if fits:
             assert result.batch(b",\n", 1 << 30, most, Interrupt()).size == size
         else:
