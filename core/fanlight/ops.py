@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 LOST = PeerClosed(1006)
+_LONGEST_GAP = 15.0  # seconds between the Pings of a watch that has been quiet for long
 _EVENT_BYTES = 16 * 1024  # so much of a streamed body is as much work as one event
 _EVENT_TEXTS = 16  # and so are so many short messages
 
@@ -157,7 +158,7 @@ def _next(connection: Connection, conversation: Conversation, op: NextMessage) -
     """The oldest item of the inbox, if there is one."""
     if conversation.inbox:
         conversation.stopped = False  # whoever asked for that meant what came before
-        conversation.spoke_at = connection.now.mono
+        conversation.spoke_at, conversation.next_beat = connection.now.mono, 0.0
         return connection.take_item(conversation)
     over = conversation.gone or (conversation.socket is not None and conversation.socket.closing)
     return LOST if over else PARKED  # after a Close nothing is waited for: the peer may never answer it
@@ -181,7 +182,7 @@ def _send_texts(connection: Connection, conversation: Conversation, op: SendText
     if conversation.socket is None:
         return _misplaced(op)
     connection.budget -= 1 + len(op.texts) // _EVENT_TEXTS
-    conversation.spoke_at = connection.now.mono
+    conversation.spoke_at, conversation.next_beat = connection.now.mono, 0.0
     conversation.socket.send_texts(op.texts)
     connection.flush_websocket(conversation)
     return _room(connection, conversation, op)
@@ -189,7 +190,7 @@ def _send_texts(connection: Connection, conversation: Conversation, op: SendText
 
 def _attend(connection: Connection, conversation: Conversation, op: Attend) -> Any:
     """Wait beside the work that this is raced with."""
-    conversation.beat_at = conversation.spoke_at + op.every
+    conversation.beat_at = max(conversation.spoke_at + op.every, conversation.next_beat)
     connection.sleepers.add(conversation)
     return _attended(connection, conversation, op)
 
@@ -201,8 +202,9 @@ def _attended(connection: Connection, conversation: Conversation, op: Attend | W
         conversation.beat_at = inf
         return answer
     if connection.ticking and connection.now.mono >= conversation.beat_at:
-        conversation.spoke_at = connection.now.mono
-        conversation.beat_at = connection.now.mono + op.every
+        now = connection.now.mono
+        gap = op.every if type(op) is Attend else max(op.every, min((now - conversation.spoke_at) / 2, _LONGEST_GAP))
+        conversation.next_beat = conversation.beat_at = now + gap
         if conversation.socket is not None:
             conversation.socket.ping(b"")
             connection.flush_websocket(conversation)
@@ -211,7 +213,7 @@ def _attended(connection: Connection, conversation: Conversation, op: Attend | W
 
 def _watch(connection: Connection, conversation: Conversation, op: Watch) -> Any:
     """Wait for a signal, which may come from the work of another connection."""
-    conversation.beat_at = conversation.spoke_at + op.every
+    conversation.beat_at = max(conversation.spoke_at + op.every, conversation.next_beat)
     connection.sleepers.add(conversation)
     conversation.wake_at = op.signal.at
     answer = _watched(connection, conversation, op)

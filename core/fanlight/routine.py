@@ -57,7 +57,7 @@ class Conversation:
     `performing` the effects under way by number.  `pending` is output that a
     window holds back, which last moved at `moved_at`; `unended` says that the wire must be told the end of the
     body, `owed` how many bytes its head promised.  `beat_at` is when an attended exchange is due for a Ping,
-    `spoke_at` when a message last came or went, `stopped` says that somebody wants its work to stop, `number`
+    `next_beat` not before when, `spoke_at` when a message last came or went, `stopped` says that somebody wants its work to stop, `number`
     what it is enlisted as, `alone` that nothing is to be read ahead.  `started`: a response head was written;
     `ending`: the response is complete but for `pending`; `gone`: the client has left.
     """
@@ -70,6 +70,7 @@ class Conversation:
     wake_at = inf
     beat_at = inf
     spoke_at = 0.0
+    next_beat = 0.0
     number = 0
     alone = False
     stopped = False

@@ -109,7 +109,12 @@ class Signal:
 
 @frozen
 class Watch(Op[Literal["left", "stop", "signal"]]):
-    """Attend to the peer, as `Attend`, until the moment of `signal`."""
+    """Attend to the peer, as `Attend`, until the moment of `signal`.
+
+    This may take days: Pings become rare when nothing else has been said for
+    long (a second apart at first, then half the silence, at most 15 seconds),
+    since a thousand clients that are pinged each second cost more than all else.
+    """
 
     every: float
     signal: Signal = field(eq=False)

@@ -384,8 +384,9 @@ class Session:
         taken = self._prepared.taken(action.name)
         if taken:
             return Failure(taken)
-        if action.body.engine:
-            (refused,) = await CheckSyntax(self.handle, (action.body.text,))
+        body = statements.subscribed_query(action.body) or action.body
+        if body.engine:
+            (refused,) = await CheckSyntax(self.handle, (body.text,))
             if refused:
                 return Failure(evolve(refused, position=None))
         self._prepared.keep(action)
