@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 LOST = PeerClosed(1006)
-_LONGEST_GAP = 15.0  # seconds between the Pings of a watch that has been quiet for long
 _EVENT_BYTES = 16 * 1024  # so much of a streamed body is as much work as one event
 _EVENT_TEXTS = 16  # and so are so many short messages
 
@@ -203,7 +202,7 @@ def _attended(connection: Connection, conversation: Conversation, op: Attend | W
         return answer
     if connection.ticking and connection.now.mono >= conversation.beat_at:
         now = connection.now.mono
-        gap = op.every if type(op) is Attend else max(op.every, min((now - conversation.spoke_at) / 2, _LONGEST_GAP))
+        gap = max(op.every, min((now - conversation.spoke_at) / 2, op.rarely))
         conversation.next_beat = conversation.beat_at = now + gap
         if conversation.socket is not None:
             conversation.socket.ping(b"")
@@ -224,9 +223,8 @@ def _watch(connection: Connection, conversation: Conversation, op: Watch) -> Any
 
 def _watched(connection: Connection, conversation: Conversation, op: Watch) -> Any:
     """Whether the peer has left, or the moment has come."""
-    answer = _attended(connection, conversation, op)
-    if answer is PARKED and connection.now.mono >= op.signal.at:
-        answer = "signal"
+    due = connection.now.mono >= op.signal.at and not (conversation.gone or conversation.left or conversation.stopped)
+    answer = "signal" if due else _attended(connection, conversation, op)
     if answer is not PARKED:
         op.signal.arm = None
         connection.sleepers.discard(conversation)

@@ -81,11 +81,13 @@ class Attend(Op[Literal["left", "stop"]]):
 
     Answers `left` once no more messages will come (a Close, a fault, the end of
     the connection; `NextMessage` tells which), `stop` once somebody asked for
-    it (`StopWork`).  Takes no message.  Meanwhile an empty Ping goes out every
-    `every` seconds.
+    it (`StopWork`).  Takes no message.  Meanwhile an empty Ping goes out when
+    nothing was said for `every` seconds, and again after half of the silence so
+    far, but after no less than `every` and no more than `rarely` seconds.
     """
 
     every: float
+    rarely: float = 0.0
 
 
 class Signal:
@@ -109,14 +111,10 @@ class Signal:
 
 @frozen
 class Watch(Op[Literal["left", "stop", "signal"]]):
-    """Attend to the peer, as `Attend`, until the moment of `signal`.
-
-    This may take days: Pings become rare when nothing else has been said for
-    long (a second apart at first, then half the silence, at most 15 seconds),
-    since a thousand clients that are pinged each second cost more than all else.
-    """
+    """Attend to the peer, as `Attend` does, until the moment of `signal`."""
 
     every: float
+    rarely: float
     signal: Signal = field(eq=False)
 
 

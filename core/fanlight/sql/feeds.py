@@ -146,6 +146,9 @@ class Feed:
     def begin(self, seat: Seat, now: Now) -> None:
         """`seat` evaluates: exactly one `publish`, `fail` or `abandon` follows."""
         self._evaluator = seat
+        if self._watcher is not None and self._watcher is not seat:
+            self._watcher.signal.set(inf)
+        self._watcher = None
         self._begun += 1
         self._began_at = now.mono
 

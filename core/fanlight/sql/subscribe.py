@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from ..asks import Moment
-from ..http.websocket import Watch
+from ..http.websocket import Attend, Watch
 from .changes import Form, Rows, Shape
 from .clock import Clock
 from .effects import Compare, Evaluate, Evaluated, SqlFailed
@@ -42,6 +42,9 @@ NEVER = 2**64 - 1
 
 PING_SECONDS = 1.0
 """A client that hears nothing for so long gets a Ping."""
+
+RARELY_SECONDS = 15.0
+"""So long after the last one, at most: a thousand Pings a second would cost more than all else."""
 
 SHORT = 400
 """Rows that are compared at once, in less than half a millisecond; more are a worker's."""
@@ -101,11 +104,15 @@ class Subscriber:
         shape: Shape | None = None
         while True:
             feed.park(seat, await Moment())
-            why = await Watch(PING_SECONDS, seat.signal)
+            why = await Watch(PING_SECONDS, RARELY_SECONDS, seat.signal)
+            now = await Moment()
+            due = why == "signal" and feed.is_due(seat, now)
+            if due:
+                feed.begin(seat, now)
             feed.unpark(seat)
             if why != "signal":
                 return CANCELLED
-            if feed.is_due(seat, await Moment()):
+            if due:
                 failed = await self._evaluate(feed, seat, work)
                 if failed is not None:
                     return failed
@@ -125,10 +132,9 @@ class Subscriber:
                 return None
 
     async def _evaluate(self, feed: Feed, seat: Seat, work: Work) -> SqlError | None:
-        """A tick; returns why this subscriber ends.  One that is stopped leaves the tick to the others."""
+        """A tick that has begun; returns why this subscriber ends.  One that is stopped leaves the tick to the others."""
         before = feed.current
-        feed.begin(seat, await Moment())
-        answer = await Clock(work.timeout, self._session.watch).timed(
+        answer = await Clock(work.timeout, Attend(PING_SECONDS, RARELY_SECONDS)).timed(
             Evaluate(
                 self._session.handle,
                 work.query.text,

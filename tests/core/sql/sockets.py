@@ -144,7 +144,11 @@ class SocketSim(Sim):
 
     def cancel(self, wire: Any, number: int) -> None:
         for item in self.pending:
-            if item.wire is wire and item.number == number and isinstance(item.effect, effects.Execute | effects.Evaluate):
+            if (
+                item.wire is wire
+                and item.number == number
+                and isinstance(item.effect, effects.Execute | effects.Evaluate)
+            ):
                 item.effect.session.stopped = item.effect  # type: ignore[attr-defined]
         super().cancel(wire, number)
 
@@ -173,6 +177,7 @@ class Bench:
     def __init__(self, limits: Limits | None = None, clock: Clock | None = None, **listener: Any) -> None:
         self.engine = Engine()
         self.sim = SocketSim(application(limits, **listener), answering=self.engine.answer, clock=clock)
+        self.version = "1.1"
         BENCHES.append(self)
 
     def connect(self, version: str = "1.1", peer: str = "127.0.0.1") -> HttpConnection:
