@@ -55,11 +55,14 @@ class Conversation:
 
     `asks` are the open ones, in the order of the race if `racing`;
     `performing` the effects under way by number.  `pending` is output that a
-    window holds back, which last moved at `moved_at`; `unended` says that the wire must be told the end of the
-    body, `owed` how many bytes its head promised.  `beat_at` is when an attended exchange is due for a Ping,
-    `next_beat` not before when, `spoke_at` when a message last came or went, `stopped` says that somebody wants its work to stop, `number`
-    what it is enlisted as, `alone` that nothing is to be read ahead.  `started`: a response head was written;
-    `ending`: the response is complete but for `pending`; `gone`: the client has left.
+    window holds back, which last moved at `moved_at`; `unended` says that the
+    wire must be told the end of the body, `owed` how many bytes its head
+    promised.  `beat_at` is when an attended exchange is due for a Ping,
+    `next_beat` not before when, `spoke_at` when a message last came or went;
+    `stopped` says that somebody wants its work to stop, `number` what it is
+    enlisted as, `alone` that nothing is to be read ahead.  `started`: a response
+    head was written; `ending`: the response is complete but for `pending`;
+    `gone`: the client has left.
     """
 
     # Most requests never wait, so what only a few need stays in the class until it is needed.

@@ -132,7 +132,7 @@ class Subscriber:
                 return None
 
     async def _evaluate(self, feed: Feed, seat: Seat, work: Work) -> SqlError | None:
-        """A tick that has begun; returns why this subscriber ends.  One that is stopped leaves the tick to the others."""
+        """A tick that has begun; why this subscriber ends.  One that is stopped leaves the tick to the others."""
         before = feed.current
         answer = await Clock(work.timeout, Attend(PING_SECONDS, RARELY_SECONDS)).timed(
             Evaluate(
