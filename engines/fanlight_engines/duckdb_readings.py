@@ -165,7 +165,7 @@ class _Named:
     def walk(self, document: Any) -> None:
         """Every node of the document."""
         for node in _nodes(document):
-            kind = node.get("type")
+            kind = str(node.get("type"))
             if kind == "BASE_TABLE":
                 self.tables.add(str(node.get("table_name")).lower())
                 self.steady = self.steady and not node.get("at_clause")

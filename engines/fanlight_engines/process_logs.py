@@ -57,6 +57,7 @@ class RecentLogs:
         self._records: deque[Logged] = deque(maxlen=kept)
         self._before: Factory = logging.getLogRecordFactory()
         self._closed = False
+        self._count = 0
         self._link: Factory = self._make
         logging.setLogRecordFactory(self._link)
 
@@ -73,7 +74,7 @@ class RecentLogs:
 
     def relation(self) -> Relation:
         """`process.log_records` over this ring."""
-        return evolve(LOG_RECORDS, rows=self._rows)
+        return evolve(LOG_RECORDS, rows=self._rows, version=lambda: self._count)
 
     def _make(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record = self._before(*args, **kwargs)
@@ -81,6 +82,7 @@ class RecentLogs:
         if not self._closed and getattr(record, "name", None) is not None:
             try:
                 self._records.append(_logged(record))
+                self._count += 1  # behind it: an increment that another thread's overwrites still counts its record
             except Exception:  # noqa: BLE001 - the program's logging must work whatever its arguments do to us
                 pass
         return record
