@@ -240,12 +240,14 @@ def test_what_fails(engine: DuckDbEngine, text: str, code: str) -> None:
 
 def test_privileged_relations_stay_privileged(engine: DuckDbEngine, app: App) -> None:
     @app.relation(id=int, privileged=True, version=lambda: 0)
-    def secrets() -> list[tuple[int]]:
+    def vault() -> list[tuple[int]]:
         return [(7,)]
 
-    seen = evaluated(engine, perform(engine, effects.OpenSession(Identity("mz_system"))), "select * from secrets")
+    seen = evaluated(
+        engine, perform(engine, effects.OpenSession(Identity("mz_system", internal=True))), "select * from vault"
+    )
     assert seen.rows == {b'["7"]': 1}
-    refused = evaluate(engine, open_session(engine), "select * from secrets")
+    refused = evaluate(engine, open_session(engine), "select * from vault")
     assert isinstance(refused, SqlFailed)
     assert refused.error.code == "42501"
 
@@ -256,7 +258,7 @@ def test_sight_is_the_same_for_equals_only(engine: DuckDbEngine) -> None:
         open_session(engine),
         perform(engine, effects.OpenSession(Identity("grace"))),
     )
-    system = perform(engine, effects.OpenSession(Identity("mz_system")))
+    system = perform(engine, effects.OpenSession(Identity("mz_system", internal=True)))
     assert ada.sight == other.sight
     assert len({ada.sight, grace.sight, system.sight}) == 3
     run(engine, ada, "create temp table own (a integer)")
