@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from fanlight.sql.grammar import read_script
 from fanlight.sql.statements import Subscribe
@@ -34,7 +35,7 @@ def test_three_lines_watch_the_tasks_of_a_program() -> None:
         assert socket is not None
         for line in typed:
             socket.send(line.removeprefix("> "))
-        told = []
+        told: list[dict[str, Any]] = []
         while not told or told[-1]["type"] != "Row":
             received = socket.receive(20)
             assert received is not None

@@ -25,6 +25,8 @@ from tests.core.sql.replica import Replica
 from tests.core.sql.sockets import BENCHES, Bench, heard
 
 LIMITS = Limits(high_water=128)
+# An evaluation may wait for its answer for as long as the machine likes.
+HELLO = {"user": "ada", "password": "", "options": {"statement_timeout": "0"}}
 FORMS: dict[str, tuple[Envelope | None, bool]] = {
     "": (None, False),
     " with (progress)": (None, True),
@@ -40,7 +42,7 @@ class Client:
     """One subscriber: what it has been told, and what that adds up to."""
 
     def __init__(self, bench: Bench, version: str, table: str, clauses: str) -> None:
-        self.socket: WebSocket = bench.session(version)
+        self.socket: WebSocket = bench.session(version, HELLO)
         self.number = len(bench.engine.sessions)
         envelope, progress = FORMS[clauses]
         self.progress = progress
