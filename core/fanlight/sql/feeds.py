@@ -69,7 +69,7 @@ class Feed:
         self._evaluator: Seat | None = None
         self._begun = self._settled = 0
         self._due = -inf
-        self._began_at = 0.0
+        self._began_at = self._latest = 0.0
 
     # --- Subscribers. ---
 
@@ -99,6 +99,7 @@ class Feed:
     def park(self, seat: Seat, now: Now) -> None:
         """The subscriber waits from here on; its signal says when it is due, for news or for work."""
         self._parked[seat] = None
+        self._latest = now.mono
         if self.has_news(seat) or (self._evaluator is None and not self._fresh(seat)):
             seat.signal.set(now.mono)
             return
@@ -117,7 +118,8 @@ class Feed:
         if self._watcher is None and self._evaluator is None and self._parked:
             self._watcher = next(iter(self._parked))
             signal = self._watcher.signal
-            signal.set(min(signal.at, self._due))
+            # Not before the present: a wake in the past would pass for a late loop.
+            signal.set(min(signal.at, max(self._due, self._latest)))
 
     def has_news(self, seat: Seat) -> bool:
         """Whether there is something to tell this subscriber."""
@@ -146,6 +148,7 @@ class Feed:
     def begin(self, seat: Seat, now: Now) -> None:
         """`seat` evaluates: exactly one `publish`, `fail` or `abandon` follows."""
         self._evaluator = seat
+        self._latest = now.mono
         if self._watcher is not None and self._watcher is not seat:
             self._watcher.signal.set(inf)
         self._watcher = None
@@ -187,6 +190,7 @@ class Feed:
     def _tell(self, now: Now) -> None:
         """Wake those with news, and one for the work that is left."""
         late = False
+        self._latest = now.mono
         for seat in self._parked:
             if self.has_news(seat):
                 seat.signal.set(now.mono)

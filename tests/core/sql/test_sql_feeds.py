@@ -224,3 +224,19 @@ def test_a_quiet_feed_wakes_one_connection_a_tick(count: int) -> None:
             feed.park(seat, at(second))
             assert seat.told == told_before
     assert wakes == 19
+
+
+def test_nobody_is_to_wake_in_the_past() -> None:
+    feed = Feed(1.0)
+    first, second = feed.seat(Form(), None), feed.seat(Form(), None)
+    feed.park(first, at(0))
+    feed.begin(first, at(0))
+    feed.unpark(first)
+    feed.park(second, at(3))
+    feed.leave(first, at(4))
+    assert second.signal.at == at(4).mono
+    feed, seats = settled(2)
+    feed.unpark(seats[0])
+    feed.unpark(seats[1])
+    feed.park(seats[1], at(9))
+    assert seats[1].signal.at == at(9).mono
