@@ -26,7 +26,7 @@ NULL = b"null"
 
 _FLAT = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[^,"]++')
 _EDGE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},]')
-_CHUNK = 1000
+_CHUNK = 500
 
 
 def cells_of(row: bytes) -> Cells:

@@ -33,7 +33,7 @@ PROGRESSED = Descriptor("mz_progressed", BOOL_OID, 1)
 DIFF = Descriptor("mz_diff", 20, 8)
 STATE = text_column("mz_state")
 
-_CHUNK = 2000
+_CHUNK = 500
 
 
 def at_once() -> None:
