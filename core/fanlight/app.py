@@ -32,7 +32,8 @@ class App:
     `registry` is the host's prometheus_client registry (None: the default one).
     `sql_writers` says who may write by SQL: internal users and superusers, or
     everybody; `sql_connections` sessions may be open at once, and one result
-    may have `sql_result_bytes`.  `heap_frames` (1 to 64) is how deep heap profiles look;
+    may have `sql_result_bytes`; SUBSCRIBE looks every `sql_poll_seconds` (at least 0.05).
+    `heap_frames` (1 to 64) is how deep heap profiles look;
     `fork` "never" keeps the heap profiler from forking.  `metric_rules` are
     enrichment rules by metric name.  `pages` False leaves out every route of
     our own, so that only `routes` are served.
@@ -53,6 +54,7 @@ class App:
         sql_writers: Literal["privileged", "everybody"] = "privileged",
         sql_connections: int = 5000,
         sql_result_bytes: int = 1_000_000_000,
+        sql_poll_seconds: float = 1.0,
         heap_frames: int = 16,
         fork: Literal["auto", "never"] = "auto",
         metric_rules: Mapping[str, list[dict[str, Any]]] | None = None,
@@ -60,6 +62,8 @@ class App:
     ) -> None:
         if not 1 <= heap_frames <= 64:
             raise ValueError("heap_frames is 1 to 64")
+        if not sql_poll_seconds >= 0.05:
+            raise ValueError("sql_poll_seconds is at least 0.05")
         self.listeners = tuple(sorted(listeners, key=lambda listener: listener.name))
         self.settings = settings or Settings()
         self.remarks: tuple[Remark, ...] = vet(self.listeners, self.settings)
@@ -68,6 +72,7 @@ class App:
         self.sql_writers: Literal["privileged", "everybody"] = sql_writers
         self.sql_connections = sql_connections
         self.sql_result_bytes = sql_result_bytes
+        self.sql_poll_seconds = sql_poll_seconds
         self.heap_frames = heap_frames
         self.fork: Literal["auto", "never"] = fork
         self.metric_rules: Mapping[str, list[dict[str, Any]]] = metric_rules or {}

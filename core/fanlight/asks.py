@@ -10,9 +10,12 @@ performs anything and never knows who answers.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Generator
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from attrs import frozen
+
+if TYPE_CHECKING:
+    from .moment import Now  # noqa: F401  (ruff does not look into the string below)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -68,6 +71,11 @@ class Sleep(Op[None]):
     """Resume after `seconds`; 0 gives the host's loop one turn and then resumes."""
 
     seconds: float
+
+
+@frozen
+class Moment(Op["Now"]):
+    """The moment of this turn of the host's loop.  Never waits."""
 
 
 @frozen

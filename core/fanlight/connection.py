@@ -212,6 +212,13 @@ class Connection(Upgraded):
             conversation.beat_at = self.deadline = now.mono
             self.server.arm(self)
 
+    def rouse(self, conversation: Conversation, at: float) -> None:
+        """A signal that a conversation waits for was moved, perhaps by another connection: look at it then."""
+        conversation.wake_at = at
+        if at < self.deadline:
+            self.deadline = at
+            self.server.arm(self)
+
     # ---- reading -------------------------------------------------------------
 
     def _begin(self, now: Now) -> None:

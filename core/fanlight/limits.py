@@ -49,6 +49,11 @@ class Limits:
     waiting_messages: int = 32
     waiting_bytes: int = MIB
 
+    # SUBSCRIBE: clients at once (decisions.md 7), and what is kept of one query's rows.
+    subscriptions: int = 2000
+    subscription_rows: int = 100_000
+    subscription_bytes: int = 64 * MIB
+
     # HTTP/2 abuse, counted over `flood_window` seconds (T15).
     streams: int = 100
     resets: int = 200

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from .asks import ClientGone, Sleep
+from .asks import ClientGone, Moment, Sleep
 from .http.request import ReadBody
 from .http.response import Refused, Response, SendBody
 from .http.websocket import (
@@ -26,6 +26,7 @@ from .http.websocket import (
     SendMessage,
     SendTexts,
     StopWork,
+    Watch,
     handshake,
 )
 from .routine import PARKED, Attempt, Conversation, Thrown
@@ -170,6 +171,7 @@ def _next(connection: Connection, conversation: Conversation, op: NextMessage) -
     """The oldest item of the inbox, if there is one."""
     if conversation.inbox:
         conversation.stopped = False  # whoever asked for that meant what came before
+        conversation.spoke_at, conversation.next_beat = connection.now.mono, 0.0
         return connection.take_item(conversation)
     over = conversation.gone or (conversation.socket is not None and conversation.socket.closing)
     return LOST if over else PARKED  # after a Close nothing is waited for: the peer may never answer it
@@ -193,6 +195,7 @@ def _send_texts(connection: Connection, conversation: Conversation, op: SendText
     if conversation.socket is None:
         return _misplaced(op)
     connection.budget -= 1 + len(op.texts) // _EVENT_TEXTS
+    conversation.spoke_at, conversation.next_beat = connection.now.mono, 0.0
     conversation.socket.send_texts(op.texts)
     connection.flush_websocket(conversation)
     return _room(connection, conversation, op)
@@ -200,22 +203,48 @@ def _send_texts(connection: Connection, conversation: Conversation, op: SendText
 
 def _attend(connection: Connection, conversation: Conversation, op: Attend) -> Any:
     """Wait beside the work that this is raced with."""
-    conversation.beat_at = connection.now.mono + op.every
+    conversation.beat_at = max(conversation.spoke_at + op.every, conversation.next_beat)
     return _attended(connection, conversation, op)
 
 
-def _attended(connection: Connection, conversation: Conversation, op: Attend) -> Any:
+def _attended(connection: Connection, conversation: Conversation, op: Attend | Watch) -> Any:
     """Why the work should stop; else a Ping when one is due."""
     answer = "left" if conversation.gone or conversation.left else "stop" if conversation.stopped else None
     if answer is not None:
         conversation.beat_at = inf
         return answer
     if connection.ticking and connection.now.mono >= conversation.beat_at:
-        conversation.beat_at = connection.now.mono + op.every
+        now = connection.now.mono
+        gap = max(op.every, min((now - conversation.spoke_at) / 2, op.rarely))
+        conversation.next_beat = conversation.beat_at = now + gap
         if conversation.socket is not None:
             conversation.socket.ping(b"")
             connection.flush_websocket(conversation)
     return PARKED
+
+
+def _watch(connection: Connection, conversation: Conversation, op: Watch) -> Any:
+    """Wait for a signal, which may come from the work of another connection."""
+    conversation.beat_at = max(conversation.spoke_at + op.every, conversation.next_beat)
+    conversation.wake_at = op.signal.at
+    answer = _watched(connection, conversation, op)
+    if answer is PARKED:
+        op.signal.arm = lambda at: connection.rouse(conversation, at)
+    return answer
+
+
+def _watched(connection: Connection, conversation: Conversation, op: Watch) -> Any:
+    """Whether the peer has left, or the moment has come."""
+    due = connection.now.mono >= op.signal.at and not (conversation.gone or conversation.left or conversation.stopped)
+    answer = "signal" if due else _attended(connection, conversation, op)
+    if answer is not PARKED:
+        op.signal.arm = None
+        conversation.wake_at = conversation.beat_at = inf
+    return answer
+
+
+def _moment(connection: Connection, conversation: Conversation, op: Moment) -> Any:
+    return connection.now
 
 
 def _has_left(connection: Connection, conversation: Conversation, op: HasLeft) -> Any:
@@ -272,6 +301,8 @@ OPENS: Mapping[type, Attempt] = {
     SendMessage: _send_message,
     SendTexts: _send_texts,
     Attend: _attend,
+    Watch: _watch,
+    Moment: _moment,
     HasLeft: _has_left,
     Enlist: _enlist,
     StopWork: _stop_work,
@@ -286,4 +317,5 @@ ATTEMPTS: Mapping[type, Attempt] = {
     SendMessage: _room,
     SendTexts: _room,
     Attend: _attended,
+    Watch: _watched,
 }

@@ -28,7 +28,7 @@ from .relations import COLUMN_TYPES, Column, ColumnType, Relation
 
 Source = TypeVar("Source", bound=Callable[[], Iterable[Any]])
 
-OPTIONS = ("name", "columns", "doc", "schema", "cost", "privileged", "replace")
+OPTIONS = ("name", "columns", "doc", "schema", "cost", "privileged", "replace", "version")
 """What a declaration may say beside its columns.  A *type* under one of these names is a column."""
 
 TYPES: Mapping[type, ColumnType] = {
@@ -65,7 +65,9 @@ def relation(registry: dict[str, Relation], /, **declared: Any) -> Callable[[Sou
     values.  The options: `name` (default: the function's), `doc` (default: its
     docstring), `schema` (default `public`), `cost` (what a read costs, in words),
     `privileged` (for internal users and superusers only), `replace` (take the
-    place of a relation published before).
+    place of a relation published before), `version` (a function whose result
+    changes whenever the rows may have changed: while it does not, SUBSCRIBE
+    reads no rows).
 
     The function takes no argument and returns rows: sequences of as many values
     as there are columns, mappings by column name, or objects with attributes of
@@ -198,6 +200,10 @@ def _check_options(options: Mapping[str, Any]) -> None:
     for option in ("privileged", "replace"):
         if not isinstance(options.get(option, False), bool):
             raise TypeError(f"{option}= is True or False (or a type, for a column of that name)")
+    if options.get("version") is not None:
+        if not callable(options["version"]):
+            raise TypeError("version= is a function without arguments (or a type, for a column of that name)")
+        _check_arguments(options["version"], "version=")
     schema = options.get("schema", "public")
     _check_name("schema", schema)
     if schema in RESERVED_SCHEMAS:
@@ -243,7 +249,7 @@ def _made(source: Callable[[], Iterable[Any]], options: Mapping[str, Any], colum
         raise TypeError("a relation is published by a function that returns rows")
     if inspect.iscoroutinefunction(source) or inspect.isasyncgenfunction(source):
         raise TypeError("a relation's function is not async: it is called in a worker thread, outside every event loop")
-    _check_arguments(source)
+    _check_arguments(source, "a relation's function")
     name = str(options.get("name") or getattr(source, "__name__", ""))
     _check_name("relation", name)
     return Relation(
@@ -254,15 +260,16 @@ def _made(source: Callable[[], Iterable[Any]], options: Mapping[str, Any], colum
         cost=options.get("cost", ""),
         privileged=options.get("privileged", False),
         schema=options.get("schema", "public"),
+        version=options.get("version"),
     )
 
 
-def _check_arguments(source: Callable[..., Any]) -> None:
+def _check_arguments(source: Callable[..., Any], what: str) -> None:
     """`TypeError` for a function with a parameter that has no default."""
     try:
         inspect.signature(source).bind()
     except TypeError:
-        raise TypeError("a relation's function is called without arguments") from None
+        raise TypeError(f"{what} is called without arguments") from None
     except ValueError:
         pass  # Some built-in callables tell no signature.
 

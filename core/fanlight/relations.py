@@ -23,6 +23,7 @@ COLUMN_TYPES: tuple[ColumnType, ...] = (
 )
 
 Rows = Callable[[], Iterable[Sequence[Any]]]
+Version = Callable[[], object]
 
 
 @frozen
@@ -46,7 +47,10 @@ class Relation:
     `rows` is called once for each statement that reads the relation, in the
     engine's worker thread, and must be safe there.  `privileged` relations are
     for internal users and superusers (decisions.md 4); `cost` tells in words
-    what a read costs the process.
+    what a read costs the process.  `version`, where there is one, is a change
+    counter: as long as it returns what it returned before, the rows are the
+    same, and who watches them need not read them again.  It is called in a
+    worker's thread, often, so it must be cheap.
     """
 
     name: str
@@ -56,3 +60,4 @@ class Relation:
     cost: str = ""
     privileged: bool = False
     schema: str = "process"
+    version: Version | None = field(default=None, eq=False, repr=False)

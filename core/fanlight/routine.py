@@ -59,7 +59,8 @@ class Conversation:
     that is waited for must have come on by `read_by`; since that was set, `come`
     bytes came.  `unended` says that the wire must be told the end of the body,
     `owed` how many bytes its head promised.  `beat_at` is when an attended
-    exchange is due for a Ping, `stopped` says that somebody wants its work to
+    exchange is due for a Ping, `next_beat` not before when, `spoke_at` when a
+    message last came or went; `stopped` says that somebody wants its work to
     stop, `number` what it is enlisted as, `alone` that nothing is to be read
     ahead.  `started`: a response head was written; `ending`: the response is
     complete but for `pending`; `gone`: the client has left.
@@ -72,6 +73,8 @@ class Conversation:
     performing: dict[int, Effect[Any]] | None = None
     wake_at = inf
     beat_at = inf
+    spoke_at = 0.0
+    next_beat = 0.0
     number = 0
     alone = False
     stopped = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .observe.metrics import HttpMetrics
     from .observe.records import Exposure
     from .routine import Conversation
+    from .sql.feeds import Feeds
     from .wire.h2 import H2Wire
     from .wire.h2_head import H2HeadReader
     from .wire.secure import SecureChannel
@@ -144,6 +146,13 @@ class Server:
         self._grace = inf
         self._date_at = -1
         self._dates: tuple[bytes, bytes] = (b"", b"")
+
+    @cached_property
+    def feeds(self) -> Feeds:
+        """What SQL clients subscribe to."""
+        from .sql.feeds import Feeds
+
+        return Feeds(self.limits.subscriptions)
 
     # ---- inputs --------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from fanlight.relations import Relation
 from fanlight.sql import effects
-from fanlight.sql.effects import Execute, FetchRows, Interrupt, SessionRefused
+from fanlight.sql.effects import Evaluate, Execute, FetchRows, Interrupt, SessionRefused
 from fanlight.sql.errors import SqlError, Unreadable
 from fanlight.sql.grammar import read_script
 from fanlight.sql.statements import Statement
@@ -27,6 +27,7 @@ from . import duckdb_spool
 from .duckdb_connection import Connection
 from .duckdb_gate import Gate
 from .duckdb_instance import available, open_instance
+from .duckdb_readings import Readings
 from .duckdb_relations import Catalogue, Source, live_name, view_script
 from .duckdb_session import Session
 
@@ -64,13 +65,18 @@ class SqlSettings(Protocol):
 class DuckDbEngine:
     """Answers the effects of `fanlight.sql.effects`.  Any thread may call any of its methods.
 
-    `active_statements` is how many statements run right now.
+    `active_statements` is how many statements run right now.  `writes` and
+    `definitions` count what was committed, `macros` says that a client has
+    defined functions.
     """
 
     def __init__(self, app: SqlSettings) -> None:
         self._app = app
         self.gate = Gate(RUNNING)
         self.catalogue = Catalogue(app.relations)
+        self.readings = Readings(self)
+        self.definitions = self.writes = 0
+        self.macros = False
         self._numbers = count(1)
         self._sessions: set[Session] = set()
         self._spare: dict[bool, list[Connection]] = {True: [], False: []}
@@ -86,6 +92,8 @@ class DuckDbEngine:
             effects.Configure: lambda effect: effect.session.configure(effect.settings, effect.before),
             effects.Execute: lambda effect: effect.session.execute(effect),
             effects.FetchRows: lambda effect: effect.session.fetch(effect),
+            effects.Evaluate: lambda effect: effect.session.evaluate(effect),
+            effects.Compare: _compare,
             effects.Settle: lambda effect: effect.session.settle(effect.work.interrupt),
             effects.EndTransaction: lambda effect: effect.session.end(commit=effect.commit),
             effects.Forget: lambda effect: effect.session.forget(),
@@ -99,10 +107,11 @@ class DuckDbEngine:
         # These may wait long for their turn: a performer that gives them `own_threads`
         # threads of their own keeps the others free for everything else.
         self.own_threads = RUNNING
-        self.own_effects: frozenset[type] = frozenset({effects.Execute, effects.FetchRows})
+        self.own_effects: frozenset[type] = frozenset({effects.Execute, effects.FetchRows, effects.Evaluate})
         self.interrupts: Mapping[type, Callable[[Any], None]] = {
             effects.Execute: self._interrupt,
             effects.FetchRows: self._interrupt,
+            effects.Evaluate: self._interrupt,
         }
 
     @property
@@ -153,7 +162,7 @@ class DuckDbEngine:
 
     # Interrupts.
 
-    def _interrupt(self, effect: Execute | FetchRows) -> None:
+    def _interrupt(self, effect: Execute | FetchRows | Evaluate) -> None:
         self._stop(effect.session, effect.interrupt)
 
     def _stop(self, session: Any, interrupt: Interrupt) -> None:
@@ -192,6 +201,7 @@ class DuckDbEngine:
                 instance.register(live_name(relation), Source(relation))
                 instance.execute(view_script(relation))
                 self.catalogue.added(relation)
+                self.definitions += 1
 
     def lend(self, *, sees_all: bool) -> Connection:
         """A connection for a session; those that saw privileged relations never go to one that may not."""
@@ -200,6 +210,15 @@ class DuckDbEngine:
             if spare:
                 return spare.pop()
             return Connection(self._instance.cursor(), self.catalogue)
+
+    def commit(self, connection: Connection) -> None:
+        """Commit, and count what was changed: after it, so that nobody has the number without the change."""
+        wrote = connection.wrote
+        connection.commit()
+        if wrote:
+            with self._lock:
+                self.writes += 1
+                self.definitions += wrote == "definitions"
 
     def take_back(self, connection: Connection, *, sees_all: bool) -> bool:
         """Keep an idle, clean connection for the next session; False if there are enough."""
@@ -214,6 +233,7 @@ class DuckDbEngine:
         with self._lock:
             self._instance = None
             self._spare = {True: [], False: []}
+            self.definitions += 1
             self.catalogue = Catalogue(self._app.relations)
 
     def close(self) -> None:
@@ -250,6 +270,10 @@ def _read_script(effect: effects.ReadScript) -> tuple[Statement, ...] | SqlError
         return read_script(effect.text)
     except Unreadable as refused:
         return refused.error
+
+
+def _compare(effect: effects.Compare) -> list[bytes]:
+    return effect.shape.payloads(effect.before, effect.after, lambda: time.sleep(0))
 
 
 def _at_exit(close: Callable[[], None]) -> None:

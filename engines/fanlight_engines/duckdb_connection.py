@@ -6,9 +6,10 @@ exceptions come out of it unchanged; the session turns them into answers.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from attrs import field, frozen
 
@@ -27,6 +28,8 @@ from .duckdb_types import as_fetched, is_lossy
 
 PARSED_TEXTS = 64
 PARSED_LENGTH = 4096
+
+Wrote = Literal["", "data", "definitions"]
 
 
 @frozen
@@ -47,7 +50,8 @@ class Connection:
     """A cursor of the instance.
 
     `dirty`: it holds something of its session that no other may find.
-    `broken`: a rollback failed, so it is good for nothing.
+    `broken`: a rollback failed, so it is good for nothing.  `wrote`: what the
+    open transaction may have changed.
     """
 
     def __init__(self, cursor: Any, catalogue: Catalogue) -> None:
@@ -55,6 +59,7 @@ class Connection:
         self.dirty = False
         self.broken = False
         self.in_transaction = False
+        self.wrote: Wrote = ""
         self._catalogue = catalogue
         self._parsed: OrderedDict[str, Parsed | SqlError] = OrderedDict()
         self._sources: dict[str, Source] = {}
@@ -184,8 +189,20 @@ class Connection:
         """Open a transaction, unless `access` is empty."""
         if access:
             self._fresh.clear()
+            self.wrote = ""
             self.in_transaction = True  # first: an interrupted BEGIN may have begun
             self.cursor.execute(self._begin[access])
+
+    def note(self, kind: str, text: str) -> None:
+        """A statement ran that may have written: what it may have changed counts once it is committed."""
+        if kind in _CHANGING or (kind in _READING and _WRITES.search(text)):
+            self.wrote = self.wrote or "data"
+        elif kind not in _READING:
+            self.wrote = "definitions"
+
+    def defines_functions(self, text: str) -> bool:
+        """Whether the statement that ran may have defined a function."""
+        return self.wrote == "definitions" and _FUNCTIONS.search(text) is not None
 
     def commit(self) -> None:
         """Commit, if a transaction is open; raises what DuckDB has against it, and a rollback is due then."""
@@ -199,6 +216,7 @@ class Connection:
         if not self.in_transaction:
             return
         self.in_transaction = False
+        self.wrote = ""
         import duckdb
 
         try:
@@ -246,6 +264,10 @@ class Connection:
         self.cursor.close()
 
 
+_READING = frozenset({"SELECT", "EXPLAIN"})
+# Reading statements that write have one of these words.
+_WRITES = re.compile("insert|update|delete|merge|nextval|setval", re.IGNORECASE)
+_FUNCTIONS = re.compile("macro|function", re.IGNORECASE)
 _CHANGING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE_INTO"})
 
 

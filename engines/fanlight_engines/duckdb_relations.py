@@ -182,6 +182,11 @@ class Catalogue:
         """The relation whose source has this name."""
         return self._by_live.get(name)
 
+    def named(self, schema: str, name: str) -> Relation | None:
+        """The relation behind a view."""
+        relation = self._by_live.get(f"{PREFIX}{schema}_{name}")
+        return relation if relation is not None and (relation.schema, relation.name) == (schema, name) else None
+
     def read_by(self, text: str) -> Iterable[Relation]:
         """The relations that a statement may read: those whose names stand anywhere in its text.
 

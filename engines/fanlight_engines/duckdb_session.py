@@ -8,17 +8,19 @@ cannot end.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve
 
-from fanlight.sql.effects import Batch, Execute, Executed, FetchRows, Interrupt, SqlFailed
+from fanlight.sql.changes import Rows, same
+from fanlight.sql.effects import Batch, Evaluate, Evaluated, Execute, Executed, FetchRows, Interrupt, SqlFailed
 from fanlight.sql.errors import CANCELLED, SqlError, Unreadable, wrong_parameters
 
 from .duckdb_connection import Connection, Parsed
 from .duckdb_errors import missing_table, sql_error
+from .duckdb_readings import Stamp
 from .duckdb_relations import PREFIX
 from .duckdb_results import Interrupted, Result
 
@@ -26,7 +28,11 @@ if TYPE_CHECKING:
     from .duckdb import DuckDbEngine
 
 Answer = TypeVar("Answer")
-Outcome = Executed | Batch | SqlFailed
+Outcome = Executed | Batch | Evaluated | SqlFailed
+Work = Execute | FetchRows | Evaluate
+
+EVALUATED = 64 * 1024
+"""About how many bytes of rows are taken at once where all are kept."""
 
 _NEVER_RAN = SqlFailed(CANCELLED, aborted=False)
 _ROWS = frozenset({"SELECT", "EXPLAIN", "MULTI"})
@@ -56,9 +62,16 @@ class Session:
         self._limit = 0
         self._last: tuple[Interrupt, Outcome] | None = None
 
+    @property
+    def sight(self) -> Hashable:
+        """Whose relations it reads; one that has made objects has its own."""
+        connection = self.connection
+        own = self.number if connection is not None and connection.dirty else 0
+        return (self.user, self.sees_all, own)
+
     # Work that passes the gate.
 
-    def perform(self, work: Execute | FetchRows, run: Callable[[Connection], Outcome]) -> Outcome:
+    def perform(self, work: Work, run: Callable[[Connection], Outcome]) -> Outcome:
         """Do `work` when its turn comes; an interrupt before that ends the wait.
 
         Work that was interrupted before it began may come late, when the
@@ -94,7 +107,7 @@ class Session:
         with self._guard:
             self.running = None
 
-    def _admitted(self, work: Execute | FetchRows, run: Callable[[Connection], Outcome]) -> Outcome:
+    def _admitted(self, work: Work, run: Callable[[Connection], Outcome]) -> Outcome:
         if self.closed or not self._engine.gate.enter(work.interrupt):
             return _NEVER_RAN
         try:
@@ -102,7 +115,7 @@ class Session:
         finally:
             self._engine.gate.leave()
 
-    def _guarded(self, work: Execute | FetchRows, run: Callable[[Connection], Outcome]) -> Outcome:
+    def _guarded(self, work: Work, run: Callable[[Connection], Outcome]) -> Outcome:
         """Run, and turn what is raised into the failure that the client is told."""
         import duckdb
 
@@ -127,6 +140,51 @@ class Session:
         """Answers `FetchRows`."""
         return self.perform(work, lambda connection: self._batch(connection, work.separator, work.most, work.interrupt))
 
+    def evaluate(self, work: Evaluate) -> Outcome:
+        """Answers `Evaluate`; without waiting for anything, if nothing that the query depends on has changed."""
+        before = work.before
+        if before is not None and isinstance(before.stamp, Stamp):
+            self._engine.publish()
+            if self._engine.readings.stamp(before.stamp.reading) == before.stamp:
+                return before
+        return self.perform(work, lambda connection: self._evaluate(connection, work))
+
+    def _evaluate(self, connection: Connection, work: Evaluate) -> Outcome:
+        asked = Execute(
+            self, work.text, work.params, "read only", True, True, work.settings, b"\n", EVALUATED, work.most_bytes
+        )
+        asked = evolve(asked, interrupt=work.interrupt)
+        connection.apply(work.settings)
+        parsed = connection.parse(work.text)
+        if isinstance(parsed, Parsed) and parsed.kind != "SELECT":
+            return SqlFailed(SqlError("SUBSCRIBE takes a relation or a query", "42601"), aborted=False)
+        readings = self._engine.readings
+        self._engine.publish()
+        reading = readings.of(connection.cursor, work.text, own=connection.dirty)
+        stamp = readings.stamp(reading)
+        first = self._execute(connection, asked)
+        if not isinstance(first, Executed) or first.columns is None or first.batch is None:
+            return first
+        rows = self._all_rows(connection, first.batch, work)
+        before = work.before
+        if before is not None and before.columns == first.columns and same(before.rows, rows, _give_way):
+            rows = before.rows
+        return Evaluated(first.columns, rows, reading.constant, stamp)
+
+    def _all_rows(self, connection: Connection, batch: Batch, work: Evaluate) -> Rows:
+        """The multiset of rows.  Raises `Unreadable` when there are too many to keep."""
+        rows: dict[bytes, int] = {}
+        total = 0
+        while True:
+            total += batch.count
+            if total > work.most_rows:
+                raise Unreadable(SqlError(f"SUBSCRIBE keeps at most {work.most_rows} rows of a query", "53200"))
+            for row in batch.data.split(b"\n") if batch.count else ():
+                rows[row] = rows.get(row, 0) + 1
+            if batch.last:
+                return rows
+            batch = self._batch(connection, b"\n", EVALUATED, work.interrupt)
+
     def _execute(self, connection: Connection, work: Execute) -> Outcome:
         connection.apply(work.settings)
         parsed = connection.parse(work.text)
@@ -149,6 +207,9 @@ class Session:
             raise Interrupted
         result = connection.execute(parsed, work.text, work.params, work.interrupt, work.separator)
         connection.dirty = connection.dirty or parsed.kind in _LEAVING
+        if not work.read_only:
+            connection.note(parsed.kind, work.text)
+            self._engine.macros = self._engine.macros or connection.defines_functions(work.text)
         self._result, self._commit, self._limit = result, work.commit, work.limit
         if parsed.kind in _ROWS or (result.changed is None and parsed.kind not in _LEAVING):
             first = self._batch(connection, work.separator, work.most, work.interrupt)
@@ -179,7 +240,7 @@ class Session:
             self._rest()
             if interrupt.asked:
                 raise Interrupted
-            connection.commit()
+            self._engine.commit(connection)
 
     def _fail(self, error: SqlError) -> SqlFailed:
         """Roll back, out of reach of the interrupt that may have been the cause."""
@@ -267,7 +328,7 @@ class Session:
                 return None
             try:
                 connection.complete()
-                connection.commit()
+                self._engine.commit(connection)
             except duckdb.Error as raised:
                 connection.rollback()
                 return sql_error(raised)
@@ -316,6 +377,11 @@ class Session:
             connection.rollback()
             if connection.dirty or connection.broken or not self._engine.take_back(connection, sees_all=self.sees_all):
                 connection.close()
+
+
+def _give_way() -> None:
+    """Let other threads have their turn."""
+    time.sleep(0)
 
 
 def _refused(parsed: Parsed, work: Execute) -> SqlError | None:

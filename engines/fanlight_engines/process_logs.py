@@ -83,6 +83,7 @@ class RecentLogs:
         self._records: deque[_Kept] = deque(maxlen=kept)
         self._before: Factory = logging.getLogRecordFactory()
         self._closed = False
+        self._count = 0
         self._link: Factory = self._make
         logging.setLogRecordFactory(self._link)
 
@@ -99,7 +100,7 @@ class RecentLogs:
 
     def relation(self) -> Relation:
         """`process.log_records` over this ring."""
-        return evolve(LOG_RECORDS, rows=self._rows)
+        return evolve(LOG_RECORDS, rows=self._rows, version=lambda: self._count)
 
     def _make(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record = self._before(*args, **kwargs)
@@ -107,6 +108,7 @@ class RecentLogs:
         if not self._closed and getattr(record, "name", None) is not None:
             try:
                 self._records.append(_kept(record))
+                self._count += 1  # behind it: an increment that another thread's overwrites still counts its record
             except Exception:  # noqa: BLE001 - the program's logging must work whatever its arguments do to us
                 pass
         return record

@@ -147,5 +147,5 @@ def bound(server: Server) -> tuple[Relation, ...]:
         evolve(CONNECTIONS, rows=partial(_connections, server)),
         evolve(REQUESTS, rows=partial(_requests, server)),
         evolve(SETTINGS, rows=partial(_settings, server)),
-        evolve(ROUTES, rows=partial(_routes, server)),
+        evolve(ROUTES, rows=partial(_routes, server), version=lambda: 0),
     )

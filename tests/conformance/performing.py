@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from fanlight.asks import Effect
-from fanlight.sql.effects import Execute, FetchRows, OpenSession, SessionRefused
+from fanlight.sql.effects import Evaluate, Execute, FetchRows, OpenSession, SessionRefused
 from fanlight.sql.errors import SqlError
 from fanlight_engines.performer import Done, Performer
 
@@ -34,7 +34,7 @@ class Watched:
     def submit(self, effect: Effect[Any], done: Done) -> None:
         """Do `effect` in a worker's thread."""
         self.performed[type(effect).__name__] += 1
-        if not isinstance(effect, Execute | FetchRows):
+        if not isinstance(effect, Execute | FetchRows | Evaluate):
             self._performer.submit(effect, done)
             return
         self._running.add(id(effect))

@@ -93,8 +93,9 @@ class _Socket:
 
     def message(self, seconds: float = _PATIENCE) -> Json:
         """The next data message, parsed; Pings are answered and counted."""
+        until = self.live.http.wire.clock() + seconds
         while True:
-            received = self.live.receive(seconds)
+            received = self.live.receive(max(0.0, until - self.live.http.wire.clock()))
             if isinstance(received, ws.Text):
                 return json.loads(received.text)
             if isinstance(received, ws.Pinged):

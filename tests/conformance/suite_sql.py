@@ -19,10 +19,6 @@ CREDENTIALS = ("ada", "lovelace-1843")
 
 NOT_YET = {
     "auth:password": "kind Password",
-    "subscribe": "SUBSCRIBE",
-    "subscribe:constant": "SUBSCRIBE",
-    "subscribe:envelope": "SUBSCRIBE",
-    "subscribe:bounds": "SUBSCRIBE",
 }
 """Abilities that a case may require and the server does not have yet."""
 

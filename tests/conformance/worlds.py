@@ -39,6 +39,7 @@ def application(world: World, *, any_port: bool) -> App:
         registry=registry,
         settings=settings,
         sql_writers="everybody",
+        sql_poll_seconds=0.1,
         metric_rules=world.rules,
     )
     if world.result_limit is not None:

@@ -111,3 +111,9 @@ def test_apps_share_nothing() -> None:
     first.readiness.set("engine", False)
     assert second.routes == []
     assert second.readiness.ready
+
+
+@pytest.mark.parametrize("seconds", [0.049, 0.0, -1.0, float("nan")])
+def test_looks_for_changes_are_not_too_often(seconds: float) -> None:
+    with pytest.raises(ValueError, match="sql_poll_seconds"):
+        App(sql_poll_seconds=seconds)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fanlight import App, Ask, Race, Refused, Request, Response, SendBody, Sleep
+from fanlight.asks import Moment
 from fanlight.http.request import ReadBody
 from fanlight.http.websocket import (
     AcceptWebSocket,
@@ -19,7 +20,9 @@ from fanlight.http.websocket import (
     PeerClosed,
     SendMessage,
     SendTexts,
+    Signal,
     StopWork,
+    Watch,
 )
 from tests.clients.blocking import HttpConnection
 from tests.clients.http1 import serialise
@@ -106,6 +109,7 @@ class Trial:
         (SendMessage("late"), None),
         (SendTexts([b"late"]), None),
         (Attend(1), "left"),
+        (Watch(1, 1, Signal()), "left"),
         (HasLeft(), True),
         (Enlist(7), None),
         (StopWork(7), "unknown"),
@@ -357,3 +361,52 @@ def test_texts_outside_a_websocket_are_a_bug() -> None:
     trial = Trial(SendTexts([b"x"]))
     trial.connect()
     assert trial.seen == [RuntimeError]
+
+
+# ---- signals -----------------------------------------------------------------
+
+
+def test_a_watch_ends_at_the_moment_of_its_signal() -> None:
+    signal = Signal()
+    trial = Trial(Watch(9, 9, signal), Moment())
+    trial.connect()
+    signal.set(trial.sim.now.mono + 5)
+    trial.sim.advance(4)
+    assert trial.seen == []
+    trial.sim.advance(2)
+    assert trial.seen[0] == "signal"
+    assert trial.seen[1].mono == trial.sim.started + trial.times[1]
+    assert trial.times == [5.0, 5.0]
+
+
+def test_a_signal_may_be_moved_in_both_directions() -> None:
+    signal = Signal()
+    signal.set(0.0)
+    trial = Trial(Watch(9, 9, signal), Watch(9, 9, signal))
+    trial.connect()
+    assert trial.seen == ["signal", "signal"]
+    other = Signal()
+    trial = Trial(Watch(9, 9, other))
+    trial.connect()
+    other.set(trial.sim.now.mono + 1)
+    other.set(trial.sim.now.mono + 3)
+    trial.sim.advance(2)
+    assert trial.seen == []
+    other.set(trial.sim.now.mono)
+    trial.sim.advance(0)
+    assert trial.times == [2.0]
+
+
+def test_who_wants_it_to_stop_comes_before_the_signal() -> None:
+    signal = Signal()
+    signal.set(0.0)
+    trial = Trial(Enlist(7), StopWork(7), Watch(9, 9, signal))
+    trial.connect()
+    assert trial.seen[2] == "stop"
+
+
+def test_a_signal_that_nobody_waits_for_is_kept() -> None:
+    signal = Signal()
+    signal.set(5.0)
+    assert signal.at == 5.0
+    assert signal.arm is None

@@ -101,6 +101,14 @@ def test_options_and_columns_of_the_same_name() -> None:
     assert made.columns == (Column("id", "bigint"),)
 
 
+def test_a_change_counter() -> None:
+    made = published(rows(), id=int, version=lambda: 7)
+    assert made.version is not None
+    assert made.version() == 7
+    assert published(rows(), id=int).version is None
+    assert [column.name for column in published(rows(), version=int).columns] == ["version"]
+
+
 def test_columns_may_be_values() -> None:
     columns = (Column("size", "integer", "How big.", "bytes"),)
     made = published(rows((3,)), columns=columns)
@@ -132,6 +140,8 @@ def test_columns_may_be_values() -> None:
         ({"id": int, "schema": "a-b"}, ValueError, "schema 'a-b'"),
         ({"id": int, "privileged": 1}, TypeError, "privileged= is True or False"),
         ({"id": int, "doc": b""}, TypeError, "doc= is a string"),
+        ({"id": int, "version": 7}, TypeError, "version= is a function"),
+        ({"id": int, "version": lambda since: since}, TypeError, "version= is called without arguments"),
     ],
 )
 def test_a_declaration_that_cannot_work_is_refused_at_once(

@@ -46,6 +46,7 @@ class Numbered:
 
     number = 7
     may_write = False
+    sight = "ada"
 
 
 async def query(request: Request) -> Response:

@@ -48,6 +48,18 @@ def test_a_record_is_kept_with_where_it_came_from(ring: RecentLogs) -> None:
     assert "sesame" not in repr(row)
 
 
+def test_the_change_counter_moves_with_each_record_that_is_kept(ring: RecentLogs) -> None:
+    version = ring.relation().version
+    assert version is not None
+    seen = [version()]
+    for _ in range(8):
+        log.warning("again")
+        seen.append(version())
+    assert len(set(map(str, seen))) == len(seen)
+    log.debug("not made")
+    assert version() == seen[-1]
+
+
 def test_only_the_last_ones_are_kept(ring: RecentLogs) -> None:
     for number in range(9):
         log.warning("%d", number)

@@ -7,11 +7,12 @@ RFC 8441).  Framing, control frames and limits are the wire's.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha1
+from math import inf
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..asks import Op
 from .request import Head
@@ -80,11 +81,41 @@ class Attend(Op[Literal["left", "stop"]]):
 
     Answers `left` once no more messages will come (a Close, a fault, the end of
     the connection; `NextMessage` tells which), `stop` once somebody asked for
-    it (`StopWork`).  Takes no message.  Meanwhile an empty Ping goes out every
-    `every` seconds.
+    it (`StopWork`).  Takes no message.  Meanwhile an empty Ping goes out when
+    nothing was said for `every` seconds, and again after half of the silence so
+    far, but after no less than `every` and no more than `rarely` seconds.
     """
 
     every: float
+    rarely: float = 0.0
+
+
+class Signal:
+    """A moment at which somebody is to be woken; `set` moves it, from wherever.
+
+    `at` is in monotonic seconds, `inf` for never.  `arm` is there while somebody waits for it.
+    """
+
+    __slots__ = ("arm", "at")
+
+    def __init__(self) -> None:
+        self.at = inf
+        self.arm: Callable[[float], None] | None = None
+
+    def set(self, at: float) -> None:
+        """Wake at `at`; a moment that has passed wakes at once, in a turn of its own."""
+        self.at = at
+        if self.arm is not None:
+            self.arm(at)
+
+
+@frozen
+class Watch(Op[Literal["left", "stop", "signal"]]):
+    """Attend to the peer, as `Attend` does, until the moment of `signal`."""
+
+    every: float
+    rarely: float
+    signal: Signal = field(eq=False)
 
 
 @frozen

@@ -30,6 +30,7 @@ from ..sql.errors import IDLE_IN_TRANSACTION, SqlError
 from ..sql.opening import read_opening
 from ..sql.request import WRONG_SHAPE, SqlRequest, read_request
 from ..sql.session import Session
+from ..sql.subscribe import PING_SECONDS, Subscriber
 from ..sql.variables import Variables
 from .sql import end_session, try_session, variables_of
 
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 CROWDED = text(429, "too many requests, try again later")
 UNAUTHORIZED = "unauthorized"
 PROTOCOL_ERROR = 1002
-_PING_SECONDS = 1.0
 
 
 async def sql_socket(request: Request) -> None:
@@ -96,11 +96,13 @@ async def _serve(request: Request, handle: SqlSession, options: Mapping[str, str
     """Greet, and answer requests until the client leaves."""
     await Enlist(handle.number)
     app = request.server.app
-    session = Session(handle, Variables(variables_of(request)), app.sql_result_bytes, Attend(_PING_SECONDS))
+    session = Session(handle, Variables(variables_of(request)), app.sql_result_bytes, Attend(PING_SECONDS))
+    sink = frames.SocketSink(session.take_notices)
+    server = request.server
+    session.subscriber = Subscriber(session, sink, server.feeds, server.limits, app.sql_poll_seconds)
     await session.start(tuple(options.items()))
     secret = int.from_bytes(request.server.entropy.token(4))
     await SendTexts(_greeting(session, secret))
-    sink = frames.SocketSink(session.take_notices)
     limit = request.server.limits.message_bytes
     while not isinstance(message := await _next(session, limit), PeerClosed):
         await _answer(session, message, sink)

@@ -14,7 +14,7 @@ from .grammar import read_script
 from .request import Simple, SqlRequest
 from .session import Session
 from .sink import Sink
-from .statements import Prepare, Statement, prohibited
+from .statements import Prepare, Statement, prohibited, subscribed_query
 
 TEXT_LIMIT = 1_000_000
 """Bytes of one query string."""
@@ -96,7 +96,7 @@ def _body(statement: Statement) -> Statement | None:
     """What the engine will have to read of a statement, if anything."""
     if isinstance(statement.action, Prepare):
         statement = statement.action.body
-    return statement if statement.engine else None
+    return statement if statement.engine else subscribed_query(statement)
 
 
 def _first_prohibited(script: Script, *, streams: bool) -> SqlError | None:

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import evolve
 
 from ..asks import Ask, Race, Sleep
-from .effects import Batch, Execute, Executed, FetchRows, Settle, SqlFailed
+from .effects import Batch, Evaluate, Evaluated, Execute, Executed, FetchRows, Settle, SqlFailed
 from .errors import CANCELLED, TIMED_OUT
 
 
@@ -26,7 +26,7 @@ class Clock:
         self.left = limit
         self._watch = watch
 
-    async def timed(self, work: Execute | FetchRows) -> Executed | Batch | SqlFailed:
+    async def timed(self, work: Execute | FetchRows | Evaluate) -> Executed | Batch | Evaluated | SqlFailed:
         """Perform `work`; when the time is up, stop it and see how it ended."""
         asks: tuple[Ask[Any], ...] = (work,) if self._watch is None else (self._watch, work)
         if self.limit:
@@ -41,7 +41,7 @@ class Clock:
                 return SqlFailed(why, aborted=False)
             if isinstance(answer, SqlFailed) and answer.error.code == CANCELLED.code:
                 return evolve(answer, error=why)
-        if isinstance(answer, Executed | Batch | SqlFailed):
+        if isinstance(answer, Executed | Batch | Evaluated | SqlFailed):
             self.left -= answer.elapsed
             return answer
         raise TypeError(answer)

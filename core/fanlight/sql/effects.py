@@ -14,9 +14,10 @@ from attrs import field, frozen
 from ..asks import Effect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from ..auth.identity import Identity
+    from .changes import Rows, Shape
     from .errors import SqlError
     from .statements import Statement  # noqa: F401  (ruff does not look into the strings below)
     from .values import Descriptor
@@ -36,6 +37,11 @@ class SqlSession(Protocol):
     @property
     def may_write(self) -> bool:
         """Whether its statements may change anything (decisions.md 2)."""
+        ...
+
+    @property
+    def sight(self) -> Hashable:
+        """What its queries see: those of sessions with equal sights, and equal settings, have equal results."""
         ...
 
 
@@ -176,11 +182,53 @@ class FetchRows(Effect["Batch | SqlFailed"]):
 
 
 @frozen
-class Settle(Effect["Executed | Batch | SqlFailed | None"]):
+class Evaluated:
+    """A query and all its rows, at one moment.
+
+    `constant`: they can never be others.  `stamp` is the engine's own note of
+    what they depend on, by which it may know that nothing has changed.
+    """
+
+    columns: tuple[Descriptor, ...]
+    rows: Rows = field(eq=False, repr=False)
+    constant: bool = False
+    stamp: object = field(default=None, eq=False, repr=False)
+    elapsed: float = 0.0
+
+
+@frozen
+class Evaluate(Effect["Evaluated | SqlFailed"]):
+    """Run a query in a read-only transaction of its own and keep all its rows.
+
+    Where nothing has changed since `before`, the answer has the very `rows` of
+    `before`.  More than `most_rows` rows or `most_bytes` bytes of them are 53200.
+    """
+
+    session: SqlSession
+    text: str
+    params: Sequence[str | None]
+    settings: tuple[Parameter, ...]
+    most_rows: int
+    most_bytes: int
+    before: Evaluated | None = field(default=None, repr=False)
+    interrupt: Interrupt = field(factory=_interrupt, eq=False, repr=False)
+
+
+@frozen
+class Compare(Effect["list[bytes]"]):
+    """`shape.payloads(before, after)`, away from the loop."""
+
+    shape: Shape
+    before: Rows = field(repr=False)
+    after: Rows = field(repr=False)
+
+
+@frozen
+class Settle(Effect["Executed | Batch | Evaluated | SqlFailed | None"]):
     """Wait until an interrupted effect of this session has ended: its answer, None if it never ran."""
 
     session: SqlSession
-    work: Execute | FetchRows
+    work: Execute | FetchRows | Evaluate
 
 
 @frozen

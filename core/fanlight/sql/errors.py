@@ -81,6 +81,7 @@ TIMED_OUT = SqlError(
 CANCELLED = SqlError("canceling statement due to user request", "57014")
 SUBSCRIBE_NEEDS_SOCKET = SqlError("SUBSCRIBE only supported over websocket", "XX000")
 
+ONLY_READ = SqlError("SUBSCRIBE in transactions must be the only read statement", "25000")
 IDLE_IN_TRANSACTION = SqlError("terminating connection due to idle-in-transaction timeout", "25P03")
 NOT_YOURS = SqlError("permission denied to cancel a statement of another user", "42501")
 
@@ -106,6 +107,22 @@ def not_supported(what: str) -> SqlError:
 def unknown_variable(name: str) -> SqlError:
     """42704: no session variable is called `name`."""
     return SqlError(f'unrecognized configuration parameter "{name}"', "42704")
+
+
+def beyond_bounds(lower: int, upper: int) -> SqlError:
+    """22000: a subscription that would end before it begins."""
+    message = 'subscription lower ("as of") bound is beyond its upper ("up to") bound'
+    return SqlError(f"{message}: {upper} < {lower}", "22000")
+
+
+def empty_bounds(moment: int) -> Notice:
+    """A subscription that ends where it begins."""
+    return Notice(f"subscription bounds are equal ({moment}): no rows will be returned")
+
+
+def too_many_subscriptions(limit: int) -> SqlError:
+    """53000: as many clients subscribe as may."""
+    return SqlError(f"too many subscriptions (limit: {limit})", "53000", hint="End another subscription.")
 
 
 def wrong_parameters(supplied: int, statement: str, required: int) -> SqlError:

@@ -99,6 +99,17 @@ class SocketSink:
             await SendTexts([*head, *map(row, rows[at : at + SLICE])])
             head = ()
 
+    async def stream(self, columns: Sequence[Descriptor]) -> None:
+        """The statement returns rows as they come; its columns are told at once."""
+        self._started = True
+        await SendTexts([*map(notice, self._take_notices()), starting(rows=True, streaming=True), rows_of(columns)])
+
+    async def changes(self, timestamp: int, payloads: Sequence[bytes]) -> None:
+        """Send rows of one timestamp, given what stands behind it, a slice at a time."""
+        head = b'{"type":"Row","payload":["%d",' % timestamp
+        for at in range(0, len(payloads), SLICE):
+            await SendTexts([head + payload + b"]}" for payload in payloads[at : at + SLICE]])
+
     async def done(self, tag: str, notices: Sequence[Notice], parameters: Sequence[Parameter]) -> None:
         """The end of a statement, and what came of it."""
         told = list(map(notice, notices))

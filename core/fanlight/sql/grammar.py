@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .errors import Unreadable, not_supported, syntax_error
-from .lexer import Token, name_of, split, string_value, words
+from .lexer import name_of, split, string_value
+from .reading import Words
 from .statements import (
     Action,
     Begin,
@@ -30,6 +31,7 @@ from .statements import (
     Statement,
     Subscribe,
 )
+from .subscribe_text import read_subscribe
 
 
 def read_script(text: str) -> tuple[Statement, ...]:
@@ -52,70 +54,20 @@ def read_statement(text: str, first: str, offset: int | None = None) -> Statemen
     reader = _READERS.get(first)
     if first == "SELECT" and _CANCEL in text.lower():
         reader = _cancel
-    action: Action = Run(first) if reader is None else reader(_Words(text))
+    action: Action = Run(first) if reader is None else reader(Words(text))
     return Statement(text, action, offset)
-
-
-class _Words:
-    """A cursor over the meaningful tokens of a statement, behind its first word."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = words(text)
-        self.at = 1
-
-    def __bool__(self) -> bool:
-        return self.at < len(self.tokens)
-
-    def next(self) -> Token:
-        """Take the next token; a syntax error at the end."""
-        if not self:
-            raise Unreadable(syntax_error(""))
-        self.at += 1
-        return self.tokens[self.at - 1]
-
-    def peek(self, ahead: int = 0) -> str:
-        """The next token as a keyword in upper case, or as it is written; "" at the end."""
-        index = self.at + ahead
-        if index >= len(self.tokens):
-            return ""
-        return self.tokens[index].upper or self.tokens[index].text
-
-    def take(self, *keywords: str) -> bool:
-        """Take the next tokens if they are these keywords."""
-        if all(self.peek(index) == keyword for index, keyword in enumerate(keywords)):
-            self.at += len(keywords)
-            return True
-        return False
-
-    def name(self) -> str:
-        """Take a name."""
-        token = self.next()
-        name = name_of(token)
-        if name is None:
-            raise Unreadable(syntax_error(token.text))
-        return name
-
-    def end(self) -> None:
-        """A syntax error unless nothing is left."""
-        if self:
-            raise Unreadable(syntax_error(self.next().text))
-
-    def rest(self) -> str:
-        """The text of everything that is left."""
-        return self.text[self.tokens[self.at].start :] if self else ""
 
 
 # --- Transactions. ---
 
 
-def _begin(source: _Words) -> Action:
+def _begin(source: Words) -> Action:
     if not source.take("WORK"):
         source.take("TRANSACTION")
     return Begin(_modes(source))
 
 
-def _start(source: _Words) -> Action:
+def _start(source: Words) -> Action:
     if not source.take("TRANSACTION"):
         raise Unreadable(syntax_error(source.peek()))
     return Begin(_modes(source))
@@ -124,7 +76,7 @@ def _start(source: _Words) -> Action:
 _LEVELS = (("READ", "UNCOMMITTED"), ("READ", "COMMITTED"), ("REPEATABLE", "READ"), ("SERIALIZABLE",))
 
 
-def _modes(source: _Words) -> bool | None:
+def _modes(source: Words) -> bool | None:
     """Transaction modes; every isolation level is given the engine's snapshots, which keep what it promises."""
     read_only: bool | None = None
     while source:
@@ -139,7 +91,7 @@ def _modes(source: _Words) -> bool | None:
     return read_only
 
 
-def _ending(source: _Words) -> None:
+def _ending(source: Words) -> None:
     if not source.take("WORK"):
         source.take("TRANSACTION")
     if source.take("AND", "CHAIN"):
@@ -148,28 +100,28 @@ def _ending(source: _Words) -> None:
     source.end()
 
 
-def _commit(source: _Words) -> Action:
+def _commit(source: Words) -> Action:
     if source.take("PREPARED"):
         raise Unreadable(not_supported("COMMIT PREPARED"))
     _ending(source)
     return Commit()
 
 
-def _rollback(source: _Words) -> Action:
+def _rollback(source: Words) -> Action:
     if source.peek() in ("TO", "PREPARED") or source.peek(1) == "TO":
         raise Unreadable(not_supported("ROLLBACK " + source.peek()))
     _ending(source)
     return Rollback()
 
 
-def _savepoint(source: _Words) -> Action:
+def _savepoint(source: Words) -> Action:
     raise Unreadable(not_supported("SAVEPOINT"))
 
 
 # --- Variables. ---
 
 
-def _set(source: _Words) -> Action:
+def _set(source: Words) -> Action:
     if source.peek() in ("VARIABLE", "GLOBAL") and source.peek(1) not in ("=", "TO"):
         return Run("SET")  # dialects of an engine: its own gate refuses them
     local = source.take("LOCAL")
@@ -193,14 +145,14 @@ def _set(source: _Words) -> Action:
     return Set(name, _value(source), local)
 
 
-def _variable(source: _Words) -> str:
+def _variable(source: Words) -> str:
     name = source.name()
     while source.take("."):
         name += "." + source.name()
     return name
 
 
-def _value(source: _Words) -> str | None:
+def _value(source: Words) -> str | None:
     """A value or a list of them, as one string; None for DEFAULT."""
     if source.take("DEFAULT"):
         source.end()
@@ -212,7 +164,7 @@ def _value(source: _Words) -> str | None:
     return ", ".join(values)
 
 
-def _single(source: _Words) -> str:
+def _single(source: Words) -> str:
     sign = "-" if source.take("-") else ""
     if not sign:
         source.take("+")
@@ -227,7 +179,7 @@ def _single(source: _Words) -> str:
     return name
 
 
-def _reset(source: _Words) -> Action:
+def _reset(source: Words) -> Action:
     if source.take("ALL"):
         source.end()
         return Reset(None)
@@ -240,7 +192,7 @@ def _reset(source: _Words) -> Action:
 _LISTINGS = frozenset({"TABLES", "SCHEMAS", "DATABASES", "COLUMNS", "VIEWS", "INDEXES"})
 
 
-def _show(source: _Words) -> Action:
+def _show(source: Words) -> Action:
     if source.peek() in _LISTINGS or (source.peek() == "ALL" and source.peek(1) == "TABLES"):
         return Run("SHOW")
     if source.take("ALL"):
@@ -256,7 +208,7 @@ def _show(source: _Words) -> Action:
     return Show(name)
 
 
-def _discard(source: _Words) -> Action:
+def _discard(source: Words) -> Action:
     what = source.next()
     source.end()
     if what.upper not in ("ALL", "TEMP", "TEMPORARY", "PLANS", "SEQUENCES"):
@@ -267,7 +219,7 @@ def _discard(source: _Words) -> Action:
 # --- Prepared statements. ---
 
 
-def _prepare(source: _Words) -> Action:
+def _prepare(source: Words) -> Action:
     name = source.name()
     types = _listed(source) if source.peek() == "(" else ()
     if not source.take("AS"):
@@ -283,14 +235,14 @@ def _prepare(source: _Words) -> Action:
     return Prepare(name, types, body)
 
 
-def _execute(source: _Words) -> Action:
+def _execute(source: Words) -> Action:
     name = source.name()
     arguments = _listed(source) if source.peek() == "(" else ()
     source.end()
     return Execute(name, arguments)
 
 
-def _listed(source: _Words) -> tuple[str, ...]:
+def _listed(source: Words) -> tuple[str, ...]:
     """The texts between commas, inside one pair of parentheses."""
     start = source.next().end
     items: list[str] = []
@@ -309,7 +261,7 @@ def _listed(source: _Words) -> tuple[str, ...]:
     return tuple(items)
 
 
-def _deallocate(source: _Words) -> Action:
+def _deallocate(source: Words) -> Action:
     if source.peek() == "PREPARE" and source.peek(1):
         source.next()
     name = None if source.take("ALL") else source.name()
@@ -320,7 +272,7 @@ def _deallocate(source: _Words) -> Action:
 _CANCEL = "pg_cancel_backend"
 
 
-def _cancel(source: _Words) -> Action:
+def _cancel(source: Words) -> Action:
     """`select pg_cancel_backend(N) [[as] name]`, which waits for no engine; any other use of it is no function."""
     number = source.tokens[3].text if len(source.tokens) > 3 else ""
     called = source.take(_CANCEL.upper(), "(") and source.take(number.upper()) and source.take(")")
@@ -337,7 +289,7 @@ _DIGITS = 18
 # --- Statements that are refused or carried elsewhere. ---
 
 
-def _copy(source: _Words) -> Action:
+def _copy(source: Words) -> Action:
     """COPY from and to the client is prohibited; any other is the engine's to judge."""
     depth = 0
     while source:
@@ -348,7 +300,7 @@ def _copy(source: _Words) -> Action:
     return Run("COPY")
 
 
-_READERS: dict[str, Callable[[_Words], Action]] = {
+_READERS: dict[str, Callable[[Words], Action]] = {
     "BEGIN": _begin,
     "START": _start,
     "COMMIT": _commit,
@@ -365,7 +317,7 @@ _READERS: dict[str, Callable[[_Words], Action]] = {
     "EXECUTE": _execute,
     "DEALLOCATE": _deallocate,
     "COPY": _copy,
-    "SUBSCRIBE": lambda source: Subscribe(),
+    "SUBSCRIBE": read_subscribe,
     "DECLARE": lambda source: Prohibited(),
     "FETCH": lambda source: Prohibited(),
     "CLOSE": lambda source: Prohibited(),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from .errors import SUBSCRIBE_NEEDS_SOCKET, SqlError
+from .errors import SqlError, Unreadable
+from .grammar import read_statement
 from .statements import Execute, Prepare, Statement, places, substituted
 
 
@@ -37,16 +38,15 @@ class PreparedStatements:
         self._kept[action.name] = _Kept(action.body, action.types, count)
 
     def filled(self, action: Execute) -> Statement | SqlError:
-        """The statement that EXECUTE asks for, its arguments in place."""
+        """The statement that EXECUTE asks for, its arguments in place: the engine's, or a SUBSCRIBE."""
         kept = self._kept.get(action.name)
         if kept is None:
             return _unknown(action.name)
-        if not kept.body.engine:
-            return SUBSCRIBE_NEEDS_SOCKET
         if len(action.arguments) != kept.places:
             message = f'wrong number of parameters for prepared statement "{action.name}"'
             return SqlError(message, "42601", f"Expected {kept.places} parameters but got {len(action.arguments)}.")
-        return substituted(kept.body, kept.types, action.arguments)
+        filled = substituted(kept.body, kept.types, action.arguments)
+        return filled if filled.engine else _read_again(filled.text)
 
     def drop(self, name: str | None) -> SqlError | None:
         """Forget one statement, or all of them for None; 26000 if there is none of this name."""
@@ -55,6 +55,14 @@ class PreparedStatements:
         elif self._kept.pop(name, None) is None:
             return _unknown(name)
         return None
+
+
+def _read_again(text: str) -> Statement | SqlError:
+    """A SUBSCRIBE whose parameters have their values now."""
+    try:
+        return read_statement(text, "SUBSCRIBE")
+    except Unreadable as refusal:
+        return refusal.error
 
 
 def _unknown(name: str) -> SqlError:

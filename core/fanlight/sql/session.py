@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from json import dumps
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from attrs import evolve, frozen
 
@@ -63,12 +63,21 @@ class Failure:
 Outcome = Done | Failure
 
 
+class Subscriber(Protocol):
+    """What a transport that can stream gives a session, for SUBSCRIBE."""
+
+    async def run(self, statement: Statement, params: Sequence[str | None], /) -> SqlError | None:
+        """Tell the client of changes until there can be no more; returns why it ended, None for well."""
+        ...
+
+
 class Session:
     """The session layer over one session of an engine.
 
     `state` is the transaction's: `implicit` only while a group runs.
     `result_limit` is in bytes.  `watch` stops a statement when it is answered
-    before the engine is done.  The owner ends `handle`, whatever happens.
+    before the engine is done; `subscriber` carries SUBSCRIBE where there is one.
+    The owner ends `handle`, whatever happens.
     """
 
     def __init__(
@@ -78,10 +87,12 @@ class Session:
         self.variables = variables
         self.result_limit = result_limit
         self.watch = watch
+        self.subscriber: Subscriber | None = None
         self.state: State = "idle"
         self.notices: list[Notice] = []
         self._opened = False  # the engine has a transaction open
         self._read_only = False  # the client asked for a read-only transaction
+        self._subscribed = False  # the transaction is a SUBSCRIBE's
         self._prepared = PreparedStatements()
 
     @property
@@ -130,7 +141,7 @@ class Session:
             self.variables.begin()
         if isinstance(action, statements.Run):
             outcome = await self._execute(statement, params, sink, last=last)
-        elif params and not isinstance(action, statements.Execute):
+        elif params and not isinstance(action, statements.Execute | statements.Subscribe):
             outcome = Failure(errors.wrong_parameters(len(params), statement.text, 0))
         else:
             outcome = await self._carry_out(statement, params, sink, last=last)
@@ -167,8 +178,10 @@ class Session:
                 return self._deallocate(name)
             case statements.CancelBackend(number, column):
                 return await _cancel_backend(number, column, sink)
+            case statements.Subscribe():
+                return await self._subscribe(statement, params)
             case _:
-                return Failure(errors.SUBSCRIBE_NEEDS_SOCKET)
+                raise TypeError(statement)
 
     # --- Transactions. ---
 
@@ -226,7 +239,7 @@ class Session:
         else:
             self.variables.rollback()
         self.state = "idle"
-        self._read_only = False
+        self._read_only = self._subscribed = False
         return refused
 
     async def _fail(self, failure: Failure) -> None:
@@ -239,9 +252,24 @@ class Session:
                 self._opened = False
                 await EndTransaction(self.handle, False)
 
+    async def _subscribe(self, statement: Statement, params: Sequence[str | None]) -> Outcome:
+        """A SUBSCRIBE reads in transactions of its own, so it stands alone in the client's."""
+        if self.subscriber is None:
+            return Failure(errors.SUBSCRIBE_NEEDS_SOCKET)
+        if self._opened or self._subscribed:
+            return Failure(errors.ONLY_READ)
+        self._subscribed = True
+        failed = await self.subscriber.run(statement, params)
+        if failed is None:
+            return Done("SUBSCRIBE")
+        query = statements.subscribed_query(statement)
+        return Failure(_placed(failed, query or statement), harmless=failed.code == "42601")
+
     # --- Statements of the engine. ---
 
     async def _execute(self, statement: Statement, params: Sequence[str | None], sink: Sink, *, last: bool) -> Outcome:
+        if self._subscribed:
+            return Failure(errors.ONLY_READ)
         commit = last and self.state == "implicit"
         read_only = self._read_only or not self.handle.may_write
         begin: Begin = "" if self._opened else "read only" if read_only else "read write"
@@ -356,8 +384,9 @@ class Session:
         taken = self._prepared.taken(action.name)
         if taken:
             return Failure(taken)
-        if action.body.engine:
-            (refused,) = await CheckSyntax(self.handle, (action.body.text,))
+        body = statements.subscribed_query(action.body) or action.body
+        if body.engine:
+            (refused,) = await CheckSyntax(self.handle, (body.text,))
             if refused:
                 return Failure(evolve(refused, position=None))
         self._prepared.keep(action)
@@ -367,7 +396,11 @@ class Session:
         self, action: statements.Execute, params: Sequence[str | None], sink: Sink, *, last: bool
     ) -> Outcome:
         body = self._prepared.filled(action)
-        return Failure(body) if isinstance(body, SqlError) else await self._execute(body, params, sink, last=last)
+        if isinstance(body, SqlError):
+            return Failure(body)
+        if not body.engine:
+            return await self._subscribe(body, params)
+        return await self._execute(body, params, sink, last=last)
 
     def _deallocate(self, name: str | None) -> Outcome:
         refused = self._prepared.drop(name)

@@ -6,6 +6,8 @@ is `Run`: its text goes to the engine, which alone decides whether it may run.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from attrs import evolve, frozen
 
 from .errors import SqlError, unsupported
@@ -106,8 +108,47 @@ class CancelBackend:
 
 
 @frozen
+class Envelope:
+    """How changes are told by key: `upsert` (the new values) or `debezium` (those before and after)."""
+
+    kind: Literal["upsert", "debezium"]
+    key: tuple[str, ...]
+
+
+@frozen
+class OrderItem:
+    """A column of what is sent, to sort the rows of one timestamp by."""
+
+    column: str
+    descending: bool = False
+    nulls_first: bool = False
+
+
+@frozen
+class AsOf:
+    """Where a subscription is to start: `millis` since the epoch, None for now."""
+
+    millis: int | None
+    at_least: bool = False
+
+
+@frozen
 class Subscribe:
-    """A stream of changes; only WebSocket carries one."""
+    """A stream of the changes of `query`; only WebSocket carries one.
+
+    `query` is a statement for the engine, its offset that in this statement.
+    `poll` is in seconds, None for the server's; `up_to` in milliseconds since
+    the epoch, and no change of that moment or later is told.
+    """
+
+    query: Statement
+    envelope: Envelope | None = None
+    order: tuple[OrderItem, ...] = ()
+    snapshot: bool = True
+    progress: bool = False
+    poll: float | None = None
+    as_of: AsOf | None = None
+    up_to: int | None = None
 
 
 @frozen
@@ -166,6 +207,15 @@ def substituted(body: Statement, types: tuple[str, ...], arguments: tuple[str, .
             pieces += [body.text[behind : token.start], f"cast({value} as {types[index]})" if types else value]
             behind = token.end
     return evolve(body, text="".join([*pieces, body.text[behind:]]), offset=None)
+
+
+def subscribed_query(statement: Statement) -> Statement | None:
+    """The query that a SUBSCRIBE watches, placed in the query string; None for any other statement."""
+    if not isinstance(statement.action, Subscribe):
+        return None
+    query = statement.action.query
+    placed = statement.offset is not None and query.offset is not None
+    return evolve(query, offset=(statement.offset or 0) + (query.offset or 0) if placed else None)
 
 
 def places(text: str) -> int:

@@ -48,7 +48,8 @@ def _one_of(*choices: str) -> Reading:
     return lambda value: known.get(value.lower())
 
 
-def _boolean(value: str) -> str | None:
+def boolean(value: str) -> str | None:
+    """`on` or `off` for any way to write a boolean; None for what is none."""
     folded = value.lower()
     if folded in ("on", "true", "yes", "1", "t", "y"):
         return "on"
@@ -110,7 +111,7 @@ _ALL = (
     Variable("client_encoding", "UTF8", lambda value: "UTF8" if value.upper().replace("-", "") == "UTF8" else None,
              "Character set of the client; only UTF8.", reported=True),
     Variable("DateStyle", "ISO, MDY", _date_style, "Layout of dates; only ISO.", reported=True),
-    Variable("integer_datetimes", "on", _boolean, "Dates and times are integers.", reported=True, fixed=True),
+    Variable("integer_datetimes", "on", boolean, "Dates and times are integers.", reported=True, fixed=True),
     Variable("server_version", "9.5.0", _any, "PostgreSQL version that clients may assume.", reported=True, fixed=True),
     Variable("standard_conforming_strings", "on", _one_of("on"), "Backslashes are literal in '…'.", reported=True),
     Variable("TimeZone", "UTC", _any, "Time zone in which timestamps are read.", reported=True, engine=True),
@@ -121,9 +122,9 @@ _ALL = (
     Variable("client_min_messages", "notice", _levels, "Least severe notices that are sent."),
     Variable("statement_timeout", "1min", _duration, "Longest run of a statement; 0 is no limit."),
     Variable("idle_in_transaction_session_timeout", "2min", _duration, "Longest idle time in a transaction block."),
-    Variable("welcome_message", "off", _boolean, "Whether a session starts with a greeting."),
+    Variable("welcome_message", "off", boolean, "Whether a session starts with a greeting."),
     Variable("max_result_size", "1GB", _any, "Most bytes that the rows of one statement may take.", fixed=True),
-    Variable("emit_execution_time_notice", "off", _boolean, "Whether each statement tells how long it took."),
+    Variable("emit_execution_time_notice", "off", boolean, "Whether each statement tells how long it took."),
     Variable("transaction_isolation", "repeatable read", _any, "Isolation of transactions.", fixed=True),
 )  # fmt: skip
 

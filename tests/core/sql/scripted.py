@@ -30,6 +30,7 @@ class Handle:
 
     number: int = 1
     may_write: bool = True
+    sight: str = "ada"
 
 
 @define

@@ -1,7 +1,9 @@
 """SQL sockets in memory: a server, clients of it, and an engine whose statements end when the test says so.
 
 `select …` answers one row at once; `slow …` runs until it is finished or
-interrupted; `many N` has that many rows, in batches; `broken …` fails.
+interrupted; `many N` has that many rows, in batches; `broken …` fails.  A SUBSCRIBE
+to a name watches one of the engine's `tables`, which a test changes as it likes;
+one to a name that begins with `slow` is evaluated when the test says so.
 Interrupts are heeded, as a real engine does.
 """
 
@@ -17,13 +19,15 @@ from fanlight.sql import effects
 from fanlight.sql.effects import Batch, Executed, SqlFailed
 from fanlight.sql.errors import CANCELLED, SqlError
 from fanlight.sql.grammar import read_script
-from fanlight.sql.values import text_column
+from fanlight.sql.values import Descriptor, text_column
 from tests.clients.blocking import HttpConnection, WebSocket
 from tests.clients.websocket import Closed, Pinged, Text
 from tests.sim import LATER, Answered, Clock, Outcome, Pending, Sim
 
 PATH = "/api/experimental/sql"
 HELLO = {"user": "ada", "password": ""}
+PAIR = (Descriptor("k", 23, 4), text_column("v"))
+MISSING = SqlFailed(SqlError("no such table", "42P01"), aborted=True)
 ONE = Executed((text_column("a"),), Batch(b'["1"]', 1, 5, True), "SELECT", 0, 0.0)
 DONE = Executed(None, None, "INSERT", 1, 0.0)
 BROKEN = SqlFailed(SqlError("broken", "22P02"), aborted=True)
@@ -40,6 +44,12 @@ class Handle:
     may_write: bool = True
     left: int = 0
     closed: bool = False
+
+    @property
+    def sight(self) -> str:
+        """Sessions of one user see the same."""
+        return self.user
+
     stopped: Any = None
 
 
@@ -51,6 +61,9 @@ class Engine:
     log: list[str] = field(factory=list)
     most: int = 100
     missing: bool = False
+    tables: dict[str, dict[bytes, int]] = field(factory=dict)
+    constant: set[str] = field(factory=set)
+    columns: tuple[Descriptor, ...] = PAIR
 
     @property
     def open(self) -> list[Handle]:
@@ -65,6 +78,10 @@ class Engine:
                 return Answered(False)
             case effects.Execute(session, text):
                 return self._execute(session, text)
+            case effects.Evaluate(session, text):
+                return LATER if "slow" in text else Answered(self.evaluated(effect))
+            case effects.Compare(shape, before, after):
+                return Answered(shape.payloads(before, after))
             case effects.FetchRows(session):
                 return Answered(self._batch(session))
             case effects.Settle(session, work):
@@ -84,6 +101,18 @@ class Engine:
             case effects.Configure() | effects.Forget():
                 return Answered(None)
         raise AssertionError(effect)
+
+    def evaluated(self, effect: effects.Evaluate) -> effects.Evaluated | SqlFailed:
+        """The rows of a table now; the very ones of before, if they are equal."""
+        name = effect.text.rpartition(" ")[2]
+        self.log.append(f"evaluate {name}")
+        if name not in self.tables:
+            return MISSING
+        rows = {row: count for row, count in self.tables[name].items() if count}
+        before = effect.before
+        if before is not None and before.rows == rows and before.columns == self.columns:
+            return before
+        return effects.Evaluated(self.columns, rows, name in self.constant)
 
     def _open(self, user: str) -> Any:
         if self.missing:
@@ -115,7 +144,11 @@ class SocketSim(Sim):
 
     def cancel(self, wire: Any, number: int) -> None:
         for item in self.pending:
-            if item.wire is wire and item.number == number and isinstance(item.effect, effects.Execute):
+            if (
+                item.wire is wire
+                and item.number == number
+                and isinstance(item.effect, effects.Execute | effects.Evaluate)
+            ):
                 item.effect.session.stopped = item.effect  # type: ignore[attr-defined]
         super().cancel(wire, number)
 
@@ -144,6 +177,7 @@ class Bench:
     def __init__(self, limits: Limits | None = None, clock: Clock | None = None, **listener: Any) -> None:
         self.engine = Engine()
         self.sim = SocketSim(application(limits, **listener), answering=self.engine.answer, clock=clock)
+        self.version = "1.1"
         BENCHES.append(self)
 
     def connect(self, version: str = "1.1", peer: str = "127.0.0.1") -> HttpConnection:
@@ -164,7 +198,7 @@ class Bench:
 
     def running(self) -> list[Pending]:
         """The statements that run."""
-        return [item for item in self.sim.pending if isinstance(item.effect, effects.Execute)]
+        return [item for item in self.sim.pending if isinstance(item.effect, effects.Execute | effects.Evaluate)]
 
 
 def ask(socket: WebSocket, *queries: str) -> None:

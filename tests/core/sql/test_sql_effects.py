@@ -19,6 +19,7 @@ class Session:
 
     number = 7
     may_write = False
+    sight = "ada"
 
 
 class Spool:

@@ -84,7 +84,7 @@ def action(text: str) -> Action:
         ("deallocate p", Deallocate("p")),
         ("deallocate prepare p", Deallocate("p")),
         ("deallocate all", Deallocate(None)),
-        ("subscribe (select 1)", Subscribe()),
+        ("subscribe (select 1)", Subscribe(Statement("select 1", Run("SELECT"), 11))),
         ("declare c cursor for select 1", Prohibited()),
         ("fetch 1 from c", Prohibited()),
         ("close c", Prohibited()),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fanlight.sql.errors import SUBSCRIBE_NEEDS_SOCKET, SqlError
+from fanlight.sql.errors import SqlError
 from fanlight.sql.grammar import read_script
 from fanlight.sql.prepared import PreparedStatements
-from fanlight.sql.statements import Execute, Prepare, Statement
+from fanlight.sql.statements import Execute, Prepare, Statement, Subscribe
 
 
 def prepare(text: str) -> Prepare:
@@ -53,7 +53,11 @@ def test_all_are_dropped_at_once() -> None:
     assert prepared.taken("p") is None
 
 
-def test_a_subscription_needs_a_socket() -> None:
+def test_a_subscription_is_read_again_with_its_arguments() -> None:
     prepared = PreparedStatements()
-    prepared.keep(prepare("prepare p as subscribe t"))
-    assert prepared.filled(Execute("p", ())) is SUBSCRIBE_NEEDS_SOCKET
+    prepared.keep(prepare("prepare p as subscribe (select * from t where a = $1) up to 7"))
+    filled = prepared.filled(Execute("p", ("3",)))
+    assert isinstance(filled, Statement)
+    assert isinstance(filled.action, Subscribe)
+    assert filled.action.query.text == "select * from t where a = (3\n)"
+    assert filled.action.up_to == 7

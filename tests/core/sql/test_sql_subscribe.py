@@ -1,0 +1,399 @@
+"""SUBSCRIBE over sockets in memory: what is told when, to whom, and what ends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fanlight import Limits
+from fanlight.sql.effects import Evaluate
+from fanlight.sql.errors import SqlError
+from fanlight.sql.grammar import read_script
+from fanlight.sql.statements import Subscribe
+from fanlight.sql.subscribe import Bounds, bounds_of
+from fanlight.sql.values import text_column
+from tests.clients.blocking import WebSocket
+from tests.clients.websocket import Closed
+from tests.core.sql.replica import Replica
+from tests.core.sql.sockets import PAIR, Bench, ask, end_all, heard, kinds
+
+STARTED = ["CommandStarting", "Rows"]
+STOPPED = ["Error 57014", "ReadyForQuery"]
+A, B, C = b'["1","a"]', b'["2","b"]', b'["3","c"]'
+
+
+@pytest.fixture(autouse=True)
+def _ended() -> Iterator[None]:
+    yield
+    end_all()
+
+
+@pytest.fixture(params=["1.1", "2"])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    made = Bench()
+    made.version = request.param
+    made.engine.tables["t"] = {A: 1, B: 2}
+    return made
+
+
+def subscribed(bench: Bench, query: str = "subscribe t") -> tuple[WebSocket, list[Any]]:
+    """A client that subscribes, and what it heard at once."""
+    socket = bench.session(bench.version)
+    ask(socket, query)
+    return socket, heard(socket)
+
+
+def rows(messages: list[Any]) -> list[list[Any]]:
+    return [each["payload"] for each in messages if isinstance(each, dict) and each["type"] == "Row"]
+
+
+def data(messages: list[Any]) -> list[Any]:
+    """Messages without the Pings."""
+    return [each for each in messages if each != "ping"]
+
+
+def cells(messages: list[Any]) -> list[list[Any]]:
+    """Rows without their timestamps."""
+    return [row[1:] for row in rows(messages)]
+
+
+def change(bench: Bench, **tables: dict[bytes, int]) -> None:
+    bench.engine.tables.update(tables)
+
+
+def test_the_snapshot_and_then_changes(bench: Bench) -> None:
+    socket, first = subscribed(bench)
+    assert kinds(first) == [*STARTED, "Row", "Row"]
+    assert first[0]["payload"] == {"has_rows": True, "is_streaming": True}
+    assert [each["name"] for each in first[1]["payload"]["columns"]] == ["mz_timestamp", "mz_diff", "k", "v"]
+    assert cells(first) == [["1", "1", "a"], ["2", "2", "b"]]
+    change(bench, t={A: 1, B: 1, C: 1})
+    later = heard(socket, 1.0)
+    assert cells(later) == [["-1", "2", "b"], ["1", "3", "c"]]
+    assert len({row[0] for row in rows(later)}) == 1
+    assert int(rows(later)[0][0]) > int(rows(first)[0][0])
+    assert kinds(heard(socket, 0.9)) == []
+
+
+def test_a_quiet_one_is_pinged_ever_more_rarely(bench: Bench) -> None:
+    socket, _ = subscribed(bench)
+    assert kinds(heard(socket, 3.5)) == ["ping"] * 3
+    assert len(heard(socket, 300)) < 30
+    change(bench, t={})
+    assert [row[0] for row in cells(heard(socket, 1.0))] == ["-1", "-2"]
+    assert len(heard(socket, 2.5)) in (2, 3)
+
+
+def test_no_snapshot(bench: Bench) -> None:
+    socket, first = subscribed(bench, "subscribe t with (snapshot = false)")
+    assert kinds(first) == STARTED
+    change(bench, t={A: 1})
+    assert cells(heard(socket, 1)) == [["-2", "2", "b"]]
+
+
+def test_progress(bench: Bench) -> None:
+    socket, first = subscribed(bench, "subscribe t with (progress)")
+    start = int(rows(first)[0][0])
+    assert rows(first) == [
+        [str(start), True, None, None, None],
+        [str(start), False, "1", "1", "a"],
+        [str(start), False, "2", "2", "b"],
+        [str(start + 1), True, None, None, None],
+    ]
+    (quiet,) = rows(heard(socket, 1))
+    assert quiet[1:] == [True, None, None, None]
+    change(bench, t={A: 1})
+    data, progress = rows(heard(socket, 1))
+    assert data[1:] == [False, "-2", "2", "b"]
+    assert start + 1 < int(quiet[0]) <= int(data[0]) < int(progress[0])
+
+
+@pytest.mark.parametrize(
+    ("query", "first", "then"),
+    [
+        ("envelope upsert (key (k))", [["upsert", "1", "a"], ["key_violation", "2", None]], [["upsert", "2", "b"]]),
+        (
+            "envelope debezium (key (k))",
+            [["insert", "1", None, "a"], ["key_violation", "2", None, None]],
+            [["upsert", "2", None, "b"]],
+        ),
+        ("within timestamp order by v desc", [["2", "2", "b"], ["1", "1", "a"]], [["-1", "2", "b"]]),
+    ],
+)
+def test_forms(bench: Bench, query: str, first: list[Any], then: list[Any]) -> None:
+    socket, told = subscribed(bench, f"subscribe t {query}")
+    assert cells(told) == first
+    change(bench, t={A: 1, B: 1})
+    assert cells(heard(socket, 1)) == then
+
+
+def test_a_bound(bench: Bench) -> None:
+    now = int(bench.sim.now.wall * 1000)
+    socket, first = subscribed(bench, f"subscribe t up to {now + 1500}")
+    assert len(rows(first)) == 2
+    change(bench, t={A: 1})
+    assert len(rows(heard(socket, 1))) == 1
+    change(bench, t={})
+    assert kinds(data(heard(socket, 1))) == ["CommandComplete SUBSCRIBE", "ReadyForQuery"]
+
+
+def test_bounds_that_are_equal_give_no_rows(bench: Bench) -> None:
+    _, told = subscribed(bench, "subscribe t as of 7 up to 7")
+    assert kinds(told) == ["Notice", *STARTED, "CommandComplete SUBSCRIBE", "ReadyForQuery"]
+
+
+def test_what_can_not_change_completes(bench: Bench) -> None:
+    bench.engine.constant.add("t")
+    socket, told = subscribed(bench, "subscribe t with (progress)")
+    assert kinds(told) == [*STARTED, "Row", "Row", "Row", "CommandComplete SUBSCRIBE", "ReadyForQuery"]
+    assert {row[0] for row in rows(told)} == {"18446744073709551615"}
+    ask(socket, "subscribe t with (snapshot = false)")
+    assert kinds(heard(socket)) == [*STARTED, "CommandComplete SUBSCRIBE", "ReadyForQuery"]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("subscribe nothing", "42P01"),
+        ("subscribe t envelope upsert (key (wibble))", "42703"),
+        ("subscribe t up to 1", "22000"),
+        ("subscribe t as of 1", "0A000"),
+        ("subscribe t as of at least 99999999999999", "0A000"),
+    ],
+)
+def test_errors_before_anything_was_told(bench: Bench, query: str, code: str) -> None:
+    socket, told = subscribed(bench, query)
+    assert kinds(told) == ["CommandStarting", f"Error {code}", "ReadyForQuery"]
+    assert told[0]["payload"] == {"has_rows": False, "is_streaming": False}
+    ask(socket, "subscribe t")
+    assert len(rows(heard(socket))) == 2
+    assert len(bench.sim.server.feeds) == 1
+
+
+def test_a_table_that_is_dropped_ends_all_its_subscriptions(bench: Bench) -> None:
+    sockets = [subscribed(bench)[0] for _ in range(3)]
+    del bench.engine.tables["t"]
+    for socket in sockets:
+        assert kinds(data(heard(socket, 2))) == ["Error 42704", "ReadyForQuery"]
+    assert len(bench.sim.server.feeds) == 0
+
+
+def test_columns_that_change_end_it(bench: Bench) -> None:
+    socket, _ = subscribed(bench)
+    bench.engine.columns = (*PAIR, text_column("w"))
+    assert kinds(data(heard(socket, 1))) == ["Error 0A000", "ReadyForQuery"]
+
+
+# ---- sharing -----------------------------------------------------------------
+
+
+def test_equal_subscriptions_are_evaluated_once_a_tick(bench: Bench) -> None:
+    sockets = [subscribed(bench)[0] for _ in range(20)]
+    assert len(bench.sim.server.feeds) == 1
+    bench.engine.log.clear()
+    bench.sim.advance(1.0)
+    assert bench.engine.log == ["evaluate t"]
+    change(bench, t={A: 1})
+    bench.sim.advance(1.0)
+    told = [[row for row in rows(heard(socket)) if row] for socket in sockets]
+    assert all(each == told[0] for each in told)
+    assert [row[1:] for row in told[0]] == [["-2", "2", "b"]]
+
+
+def test_others_are_not_shared_with(bench: Bench) -> None:
+    subscribed(bench)
+    socket = bench.session(bench.version, {"user": "grace", "password": ""})
+    ask(socket, "subscribe t")
+    subscribed(bench, "subscribe to (select * from t)")
+    subscribed(bench, "subscribe t with (poll = '2s')")
+    heard(socket)
+    assert len(bench.sim.server.feeds) == 4
+
+
+def test_who_comes_later_sees_what_is_there_then(bench: Bench) -> None:
+    subscribed(bench)
+    change(bench, t={C: 1})
+    _, told = subscribed(bench)
+    assert cells(told) == [["1", "3", "c"]]
+
+
+def test_the_one_that_evaluates_may_leave(bench: Bench) -> None:
+    sockets = [subscribed(bench)[0] for _ in range(3)]
+    for count, socket in enumerate(sockets[:2]):
+        socket.http.wire.abort()
+        change(bench, t={A: 2 + count})
+        bench.sim.advance(1.0)
+    assert cells(heard(sockets[2], 0.1)) == [["-2", "2", "b"], ["1", "1", "a"], ["1", "1", "a"]]
+
+
+def test_too_many(bench: Bench) -> None:
+    bench.sim.server.feeds.most = 2
+    kept = [subscribed(bench)[0] for _ in range(2)]
+    _, told = subscribed(bench)
+    assert kinds(told) == ["CommandStarting", "Error 53000", "ReadyForQuery"]
+    kept[0].close(1000, "")
+    heard(kept[0])
+    assert len(rows(subscribed(bench)[1])) == 2
+
+
+# ---- clients that are behind -------------------------------------------------
+
+
+def test_a_client_that_does_not_read_gets_the_whole_difference_at_once(bench: Bench) -> None:
+    change(bench, t={b'["%d","%s"]' % (n, b"x" * 200): 1 for n in range(400)})
+    (slow, start), (quick, _) = subscribed(bench), subscribed(bench)
+    replica = Replica(None, ["k", "v"])
+    slow.http.wire.credit = False  # type: ignore[attr-defined]
+    change(bench, t={b'["%d","%s"]' % (n, b"y" * 200): 1 for n in range(400)})
+    bench.sim.advance(1.0)
+    for n in range(10):
+        change(bench, t={b'["%d","z"]' % n: 1})
+        bench.sim.advance(1.0)
+    slow.http.wire.credit = True  # type: ignore[attr-defined]
+    bench.sim.settle()
+    later = heard(slow, 0.1)
+    told = cells(later)
+    for row in rows(start + later):
+        replica.apply(row)
+    replica.agree(bench.engine.tables["t"])
+    assert not any(["1", str(n), "z"] in told for n in range(9))
+    assert cells(heard(quick, 1))[-1] == ["1", "9", "z"]
+
+
+# ---- ends --------------------------------------------------------------------
+
+
+def cancel(bench: Bench, number: int) -> None:
+    other = bench.session(bench.version)
+    ask(other, f"select pg_cancel_backend({number})")
+    heard(other)
+
+
+@pytest.mark.parametrize("table", ["t", "slow"])
+def test_a_cancel_ends_it_and_what_waits_runs(bench: Bench, table: str) -> None:
+    change(bench, slow={A: 1})
+    socket, _ = subscribed(bench, f"subscribe {table}")
+    ask(socket, "select 1")
+    assert heard(socket) == []
+    cancel(bench, 1)
+    told = kinds(heard(socket))
+    head = ["CommandStarting"] if table == "slow" else []
+    assert told[: len(head) + 2] == [*head, *STOPPED]
+    assert told[-2:] == ["CommandComplete SELECT 1", "ReadyForQuery"]
+    assert len(bench.sim.server.feeds) == 0
+
+
+def test_a_cancel_of_one_is_nobody_elses_affair(bench: Bench) -> None:
+    change(bench, slow={A: 1})
+    first, second = bench.session(bench.version), bench.session(bench.version)
+    ask(first, "subscribe slow")
+    ask(second, "subscribe slow")
+    assert [item.effect.session.number for item in bench.running()] == [1]  # type: ignore[attr-defined]
+    cancel(bench, 1)
+    assert kinds(heard(first)) == ["CommandStarting", *STOPPED]
+    heard(second, 0.01)
+    (item,) = bench.running()
+    assert isinstance(item.effect, Evaluate)
+    bench.sim.reply(item, bench.engine.evaluated(item.effect))
+    assert cells(heard(second)) == [["1", "1", "a"]]
+
+
+@pytest.mark.parametrize("how", ["close", "vanish"])
+def test_a_close_ends_it_at_once(bench: Bench, how: str) -> None:
+    socket, _ = subscribed(bench)
+    if how == "close":
+        socket.close(1000, "bye")
+        assert heard(socket)[-1] == Closed(1000, "bye")
+    else:
+        socket.http.wire.abort()
+        bench.sim.settle()
+    assert bench.engine.open == []
+    assert len(bench.sim.server.feeds) == 0
+    assert bench.sim.server.feeds.subscribers == 0
+
+
+def test_the_time_of_one_evaluation_is_bounded_and_not_that_of_the_subscription(bench: Bench) -> None:
+    change(bench, slow={A: 1})
+    socket = bench.session(bench.version)
+    ask(socket, "set statement_timeout = '2s'", "subscribe t")
+    told = heard(socket, 10)
+    assert "Error 57014" not in kinds(told)
+    other = bench.session(bench.version)
+    ask(other, "set statement_timeout = '2s'", "subscribe slow")
+    told = kinds(data(heard(other, 3)))
+    assert told[-3:] == ["CommandStarting", "Error 57014", "ReadyForQuery"]
+
+
+def test_a_shutdown_closes(bench: Bench) -> None:
+    socket, _ = subscribed(bench)
+    bench.sim.shutdown(5.0)
+    assert isinstance(heard(socket, 1)[-1], Closed)
+    assert bench.engine.open == []
+    assert len(bench.sim.server.feeds) == 0
+
+
+# ---- transactions ------------------------------------------------------------
+
+
+def test_it_is_the_only_read_of_its_transaction(bench: Bench) -> None:
+    bench.engine.constant.add("t")
+    socket = bench.session(bench.version)
+    for query, code in (("insert 1; subscribe t", "25000"), ("subscribe t; select 1", "25000")):
+        ask(socket, query)
+        assert kinds(heard(socket))[-2:] == [f"Error {code}", "ReadyForQuery"]
+    ask(socket, "begin; subscribe t", "select 1", "rollback", "select 1")
+    told = kinds(heard(socket))
+    assert "CommandComplete SUBSCRIBE" in told
+    assert "ReadyForQuery T" in told
+    assert told[told.index("Error 25000") + 1] == "ReadyForQuery E"
+    assert told[-2:] == ["CommandComplete SELECT 1", "ReadyForQuery"]
+
+
+def test_a_prepared_one(bench: Bench) -> None:
+    _, told = subscribed(bench, "prepare p as subscribe t; execute p")
+    assert kinds(told) == ["CommandStarting", "CommandComplete PREPARE", *STARTED, "Row", "Row"]
+
+
+def test_parameters_go_to_the_engine(bench: Bench) -> None:
+    socket = bench.session(bench.version)
+    socket.send(json.dumps({"queries": [{"query": "subscribe slow", "params": ["7", None]}]}))
+    heard(socket)
+    (item,) = bench.running()
+    assert isinstance(item.effect, Evaluate)
+    assert item.effect.params == ("7", None)
+    assert item.effect.most_rows == Limits().subscription_rows
+
+
+# ---- bounds ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("clauses", "expected"),
+    [
+        ("", None),
+        ("up to 101", 101),
+        ("up to 100", "notice"),
+        ("up to 99", "22000"),
+        ("as of now() up to 101", 101),
+        ("as of at least 50 up to 101", 101),
+        ("as of 50 up to 50", "notice"),
+        ("as of 50 up to 49", "22000"),
+        ("as of 50", "0A000"),
+        ("as of at least 101", "0A000"),
+        ("as of 100 up to 200", 200),
+    ],
+)
+def test_bounds(clauses: str, expected: Any) -> None:
+    (statement,) = read_script(f"subscribe t {clauses}")
+    assert isinstance(statement.action, Subscribe)
+    bounds = bounds_of(statement.action, 100)
+    if isinstance(bounds, SqlError):
+        assert bounds.code == expected
+    elif expected == "notice":
+        assert bounds.up_to == 0
+        assert bounds.notice is not None
+    else:
+        assert bounds == Bounds(expected)
