@@ -127,7 +127,7 @@ class Engine:
         word, _, rest = text.partition(" ")
         if word == "slow":
             return LATER
-        if word == "many":
+        if word == "many" and rest.isdecimal():
             session.left = int(rest)
             return Answered(Executed((text_column("n"),), self._batch(session), "SELECT", 0, 0.0))
         return Answered({"broken": BROKEN, "insert": DONE}.get(word, ONE))
