@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import field, frozen
 
@@ -18,7 +18,6 @@ from fanlight.sql.effects import Begin, Interrupt
 from fanlight.sql.errors import SqlError
 from fanlight.sql.lexer import words
 
-from .duckdb_arrow import TextStream
 from .duckdb_errors import sql_error
 from .duckdb_instance import CATALOG, refusal
 from .duckdb_relations import PREFIX, Catalogue, Source, live_name
@@ -30,6 +29,9 @@ PARSED_TEXTS = 64
 PARSED_LENGTH = 4096
 
 Wrote = Literal["", "data", "definitions"]
+
+if TYPE_CHECKING:
+    from .duckdb_arrow import TextStream
 
 
 @frozen
@@ -144,6 +146,8 @@ class Connection:
             return None
         columns = list(zip(names, types, strict=True))
         if parsed.habit.rows >= VERY_MANY and (parsed.habit.short or not around.texts):
+            from .duckdb_arrow import TextStream  # and with it ctypes, which most programs never need
+
             self._stream = TextStream(self.cursor, around.as_text(separator), values)
             return StreamedResult(self._stream, around, separator, columns, parsed.habit)
         return WrittenResult(self.cursor.execute(statement, values), columns, parsed.habit)

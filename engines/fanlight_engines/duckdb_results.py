@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fanlight.sql.effects import Batch, Interrupt
 from fanlight.sql.errors import Unreadable, result_too_large
 
-from .duckdb_arrow import TextStream
 from .duckdb_rows import MARK, Around, Habit, tidy
 from .duckdb_types import descriptor
 from .duckdb_values import column_encoder
+
+if TYPE_CHECKING:
+    from .duckdb_arrow import TextStream
 
 FIRST_ROWS = 8
 CHUNK_ROWS = 500

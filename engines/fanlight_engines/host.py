@@ -6,13 +6,14 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Mapping
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fanlight
 from fanlight.http.static import ReadAssets
 from fanlight.pages.root import DescribeProcess, ProcessFacts
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 
 class HostFacts:
@@ -38,6 +39,9 @@ def describe() -> ProcessFacts:
 
 def read_assets() -> dict[str, bytes]:
     """Every file below `fanlight/pages/static`."""
+    # With it come modules that take most of a megabyte; few programs are ever asked for a page.
+    from importlib.resources import files
+
     found: dict[str, bytes] = {}
     _collect(files("fanlight").joinpath("pages", "static"), "", found)
     return found
