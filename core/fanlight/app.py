@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from .auth.groups import RouteGroup
+    from .auth.users import Users
     from .catalog import Catalog
 
 Source = TypeVar("Source", bound=Callable[[], Iterable[Any]])
@@ -35,7 +36,8 @@ class App:
     may have `sql_result_bytes`.  `heap_frames` (1 to 64) is how deep heap profiles look;
     `fork` "never" keeps the heap profiler from forking.  `metric_rules` are
     enrichment rules by metric name.  `pages` False leaves out every route of
-    our own, so that only `routes` are served.
+    our own, so that only `routes` are served.  `users` are those of kind
+    Password; a `users_file` of the settings replaces them when serving starts.
 
     Raises `ConfigurationError` for listeners that may not start; what else a
     person should know is in `remarks`.
@@ -57,6 +59,7 @@ class App:
         fork: Literal["auto", "never"] = "auto",
         metric_rules: Mapping[str, list[dict[str, Any]]] | None = None,
         pages: bool = True,
+        users: Users | None = None,
     ) -> None:
         if not 1 <= heap_frames <= 64:
             raise ValueError("heap_frames is 1 to 64")
@@ -75,6 +78,7 @@ class App:
         self.relations: dict[str, Relation] = {}
         self._registry = registry
         self._catalog: Catalog | None = None
+        self._users = users
         self._routes = list(routes)
         self._pages = pages
 
@@ -86,6 +90,15 @@ class App:
 
             self._registry = REGISTRY
         return self._registry
+
+    @property
+    def users(self) -> Users:
+        """The users of kind Password; may be changed from any thread while they are served."""
+        if self._users is None:
+            from .auth.users import Users
+
+            self._users = Users()
+        return self._users
 
     @property
     def catalog(self) -> Catalog:

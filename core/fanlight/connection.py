@@ -210,6 +210,12 @@ class Connection(Upgraded):
             conversation.beat_at = self.deadline = now.mono
             self.server.arm(self)
 
+    def nudge(self) -> None:
+        """Something that a routine of this connection waits for has come: look again in a turn of its own, at once."""
+        self.unfinished = True
+        self.deadline = self.now.mono
+        self.server.arm(self)
+
     # ---- reading -------------------------------------------------------------
 
     def _begin(self, now: Now) -> None:

@@ -18,6 +18,7 @@ from .http.pipeline import Exchange
 from .http.request import Request
 from .http.response import Refused as RefusedAnswer
 from .http.response import Response, phrase
+from .latch import Await
 from .observe.records import AccessRecord, Failure
 from .ops import ATTEMPTS, OPENS
 from .outputs import Cancel, Note, Output, Perform
@@ -344,6 +345,9 @@ class Exchanges(Host):
             del self._performing[number]
             self._outputs.append(Cancel(number, effect))
         conversation.performing = None
+        for ask in conversation.asks:
+            if type(ask) is Await:
+                ask.latch.waiting.pop(conversation, None)
         self.sleepers.discard(conversation)
         conversation.wake_at = conversation.beat_at = inf
 

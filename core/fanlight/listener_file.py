@@ -25,7 +25,17 @@ Form = Literal["json", "toml"]
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Names that may stand in a path as they are; all others are escaped, since paths go to logs."""
-_SETTINGS = ("http_host_name", "allowed_origins", "tls_certificate", "tls_key")
+_SETTINGS = (
+    "http_host_name",
+    "allowed_origins",
+    "tls_certificate",
+    "tls_key",
+    "users_file",
+    "auth_failure_burst",
+    "auth_failure_refill_seconds",
+    "peer_auth_failure_burst",
+    "peer_auth_failure_refill_seconds",
+)
 _ROOT = ("version", "sql", "http", *_SETTINGS)
 """Members of the whole file."""
 _SQL = ("addr", "authenticator_kind", "allowed_roles", "enable_tls")

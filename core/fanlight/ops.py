@@ -28,6 +28,7 @@ from .http.websocket import (
     StopWork,
     handshake,
 )
+from .latch import Await, Moment
 from .routine import PARKED, Attempt, Conversation, Thrown
 from .wire.body import BrokenBody
 from .wire.head import BAD_REQUEST
@@ -210,6 +211,21 @@ def _has_left(connection: Connection, conversation: Conversation, op: HasLeft) -
     return conversation.gone or conversation.left
 
 
+def _await(connection: Connection, conversation: Conversation, op: Await) -> Any:
+    """Wait at a latch; it remembers the connection, which is to be woken."""
+    if op.latch.is_open:
+        return None
+    if conversation.gone:
+        return Thrown(ClientGone())
+    op.latch.waiting[conversation] = connection
+    return PARKED
+
+
+def _moment(connection: Connection, conversation: Conversation, op: Moment) -> Any:
+    """What the host said with the latest input."""
+    return connection.now
+
+
 def _enlist(connection: Connection, conversation: Conversation, op: Enlist) -> Any:
     """Make the exchange known; it is forgotten with its record."""
     if conversation.gone:
@@ -260,6 +276,8 @@ OPENS: Mapping[type, Attempt] = {
     SendTexts: _send_texts,
     Attend: _attend,
     HasLeft: _has_left,
+    Await: _await,
+    Moment: _moment,
     Enlist: _enlist,
     StopWork: _stop_work,
     CloseWebSocket: _close_websocket,
@@ -273,4 +291,5 @@ ATTEMPTS: Mapping[type, Attempt] = {
     SendMessage: _room,
     SendTexts: _room,
     Attend: _attended,
+    Await: _await,
 }

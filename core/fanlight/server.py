@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from .auth.chain import authenticator_for
 from .auth.fields import common_fields
 from .auth.gates import Gates
 from .auth.origin import Origins, default_origins
@@ -29,6 +30,7 @@ from .wire.heads import http_date
 
 if TYPE_CHECKING:
     from .app import App
+    from .auth.checks import PasswordChecks
     from .exchanges import Exchanges
     from .http.static import Assets
     from .listeners import Listener
@@ -74,6 +76,7 @@ class ListenerState:
             dialect=server.app.dialect,
             origins=origins,
             http_host_name=server.app.settings.http_host_name,
+            authenticator=authenticator_for(self.listener.authenticator, server.app.dialect, server.checks),
         )
         self._heads.memo.clear()
         self._h2_heads = None
@@ -132,6 +135,7 @@ class Server:
         self.recent: deque[AccessRecord] = deque(maxlen=RECENT_REQUESTS)
         self.common_fields: Fields = common_fields(text(400, ""), credentialed=False)
         self.origins = self._origins(())
+        self.checks = self._new_checks() if any(item.authenticator != "None" for item in app.listeners) else None
         self.listeners = {listener.name: ListenerState(self, listener) for listener in app.listeners}
         self._deadlines: Deadlines[Connection] = Deadlines()
         self._count = 0
@@ -249,6 +253,21 @@ class Server:
             value = http_date(wall).encode()
             self._dates = (b"date: " + value + b"\r\n", value)
         return self._dates[connection.wire.protocol == "h2"]
+
+    def _new_checks(self) -> PasswordChecks:
+        """What tells passwords; not imported where nobody is asked for one."""
+        from .auth.checks import PasswordChecks
+        from .auth.throttle import Rate
+
+        settings = self.app.settings
+        named = Rate(settings.auth_failure_burst, settings.auth_failure_refill_seconds)
+        peer = Rate(settings.peer_auth_failure_burst, settings.peer_auth_failure_refill_seconds)
+        return PasswordChecks(self.app.users, named, peer, self.entropy)
+
+    def users_changed(self) -> None:
+        """The app's users are not what they were: what was found out about them before holds no more."""
+        if self.checks is not None:
+            self.checks.forget()
 
     def _origins(self, ports: tuple[int, ...]) -> Origins:
         configured = self.app.settings.allowed_origins

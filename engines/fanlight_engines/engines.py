@@ -18,7 +18,9 @@ from .duckdb import DuckDbEngine
 from .gather import Gatherer
 from .host import HostFacts
 from .introspection import Introspection
+from .passwords import Passwords
 from .profiles import HeapProfiler
+from .users import UsersFile
 
 if TYPE_CHECKING:
     from fanlight.relations import Relation
@@ -46,4 +48,8 @@ def engines_for(server: Server) -> list[Engine]:
     """
     process = Introspection(server)
     sql = DuckDbEngine(_SqlOfServer(server, process.relations))
-    return [HostFacts(), Gatherer(), HeapProfiler(server.app), process, sql]
+    engines: list[Engine] = [HostFacts(), Gatherer(), HeapProfiler(server.app), process, sql, Passwords()]
+    path = server.app.settings.users_file
+    if path is not None and server.checks is not None:
+        engines.append(UsersFile(path, server.app.users))
+    return engines

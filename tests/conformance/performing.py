@@ -12,6 +12,9 @@ from fanlight_engines.performer import Done, Performer
 
 from .stage import World
 
+_DENIED = ("MZ010", "MZ011")
+"""Sessions disallowed, and denied by a network policy."""
+
 
 class Watched:
     """Counts effects by the name of their type, keeps the records, passes everything on to the real performer."""
@@ -28,7 +31,8 @@ class Watched:
         self.performed[type(effect).__name__] += 1
         refused = self._world.startup_error
         if refused is not None and isinstance(effect, OpenSession):
-            return SessionRefused(403, SqlError(refused["message"], refused["code"], refused.get("detail")))
+            status = 403 if refused["code"] in _DENIED else 500
+            return SessionRefused(status, SqlError(refused["message"], refused["code"], refused.get("detail")))
         return self._performer.perform(effect)
 
     def submit(self, effect: Effect[Any], done: Done) -> None:

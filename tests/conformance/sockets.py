@@ -25,6 +25,7 @@ class SocketStage:
         self.app = worlds.application(world, any_port=True)
         host.shift.wall = 0.0 if world.now is None else world.now - time.time()
         self._served = host.serve(self.app, self._watch)
+        self.server = self._served.server
         controls.set_heap(world.heap)
 
     def _watch(self, server: Server, performer: Performer) -> Watched:
@@ -58,6 +59,11 @@ class SocketStage:
     def sleep(self, seconds: float) -> None:
         """Real time."""
         time.sleep(seconds)
+
+    def jump(self, seconds: float) -> None:
+        """The host's clocks are real ones plus a shift."""
+        self._host.shift.move(seconds)
+        self._host.wake()
 
     def stop(self) -> None:
         """Cancel the server and wait for its end."""

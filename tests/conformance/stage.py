@@ -15,6 +15,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from fanlight.app import App
 from fanlight.observe.records import Failure
+from fanlight.server import Server
 
 from ..clients.blocking import PATIENCE, HttpConnection
 from ..clients.messages import Answer, Outgoing
@@ -41,6 +42,7 @@ class World:
     `engine` is "ready", "pending" or "failed"; `startup_error` is what opening
     a SQL session answers; `now` sets the wall clock; `result_limit` bounds the
     rows of one statement, in bytes; `connections` how many SQL sessions may be open.
+    `users` are those of kind Password (`password` in the clear), `settings` more of the app's settings.
     """
 
     listeners: tuple[Listening, ...] = (Listening(),)
@@ -52,12 +54,15 @@ class World:
     heap: bool = False
     result_limit: int | None = None
     connections: int | None = None
+    users: Mapping[str, Mapping[str, Json]] = Factory(dict)
+    settings: Mapping[str, Json] = Factory(dict)
 
 
 class Stage(Protocol):
     """A running server."""
 
     app: App
+    server: Server
 
     @property
     def performed(self) -> Counter[str]:
@@ -83,6 +88,10 @@ class Stage(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Let that much of the server's time pass, whatever happens meanwhile."""
+        ...
+
+    def jump(self, seconds: float) -> None:
+        """Move both of the server's clocks ahead at once."""
         ...
 
     def stop(self) -> None:

@@ -102,6 +102,7 @@ class CoreStage:
         now = START if world.now is None else Now(START.mono, float(world.now))
         ports = tuple(worlds.port_of(listening) for listening in world.listeners)
         self.sim = WorkingSim(world, app=self.app, clock=Clock(now), ports=ports)
+        self.server = self.sim.server
         self.performed: Counter[str] = self.sim.performer.performed
         self.notes: list[Any] = self.sim.notes
         self._ports = {listening.name: worlds.port_of(listening) for listening in world.listeners}
@@ -124,6 +125,10 @@ class CoreStage:
         until = self.sim.now.mono + seconds
         while self.sim.now.mono < until:
             self.sim.wait(until - self.sim.now.mono)
+
+    def jump(self, seconds: float) -> None:
+        """Virtual time, with everything that happens in it."""
+        self.sim.advance(seconds)
 
     def stop(self) -> None:
         """Let every connection go, wait for the workers."""

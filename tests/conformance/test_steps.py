@@ -71,6 +71,7 @@ class ModelStage:
     def __init__(self) -> None:
         self.app = App(listeners=[Listener(groups=ALL_GROUPS)], routes=ROUTES, pages=False)
         self.sim = Sim(self.app)
+        self.server = self.sim.server
         self.performed: Counter[str] = Counter()
         self.notes: list[Any] = self.sim.notes
 
@@ -85,6 +86,9 @@ class ModelStage:
         return 0
 
     def sleep(self, seconds: float) -> None:
+        self.sim.advance(seconds)
+
+    def jump(self, seconds: float) -> None:
         self.sim.advance(seconds)
 
     def stop(self) -> None:

@@ -52,6 +52,14 @@ def _listener_config(config: Json) -> Json:
     return {"ok": True, "migrated": groups[0] if groups else {}}
 
 
+def _scram_format(password: str, salt_hex: str, iterations: int) -> Json:
+    return str(_found("auth.scram", "derive")(password, bytes.fromhex(salt_hex), iterations))
+
+
+def _scram_verify(stored: str, password: str) -> Json:
+    return _found("auth.scram", "verify")(password, stored)
+
+
 def _ws_first_message(text: str) -> Json:
     opening = _found("sql.opening", "read_opening")(text)
     if opening is None:
@@ -70,12 +78,12 @@ _FUNCTIONS: dict[str, Callable[..., Json]] = {
     "resolve_host": _resolve_host,
     "listener_config": _listener_config,
     "ws_first_message": _ws_first_message,
+    "scram_format": _scram_format,
+    "scram_verify": _scram_verify,
 }
 
 _LATER = {
     "parse_app_password": "kind Frontegg",
-    "scram_format": "kind Password",
-    "scram_verify": "kind Password",
     "extract_groups": "kind Oidc",
     "issuer_check": "kind Oidc",
     "discovery_url": "kind Oidc",

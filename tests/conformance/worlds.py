@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge
 
 from fanlight.app import App
+from fanlight.auth.scram import derive
+from fanlight.auth.users import Role, Users
 from fanlight.config import Settings
 from fanlight.listeners import Listener
 
@@ -33,6 +37,7 @@ def application(world: World, *, any_port: bool) -> App:
     settings = Settings(
         http_host_name=options.get("http_host_name"),
         allowed_origins=tuple(options["allowed_origins"]) if "allowed_origins" in options else None,
+        **world.settings,
     )
     app = App(
         listeners=[_listener(listening, any_port) for listening in world.listeners],
@@ -40,6 +45,7 @@ def application(world: World, *, any_port: bool) -> App:
         settings=settings,
         sql_writers="everybody",
         metric_rules=world.rules,
+        users=Users({name: role_of(given) for name, given in world.users.items()}),
     )
     if world.result_limit is not None:
         app.sql_result_bytes = world.result_limit
@@ -50,6 +56,18 @@ def application(world: World, *, any_port: bool) -> App:
     elif world.engine == "failed":
         app.readiness.fail("engine")
     return app
+
+
+def role_of(given: Mapping[str, Json]) -> Role:
+    """A user of a case, with a real hash of few rounds."""
+    password = given.get("password")
+    stored = _hashed(password) if password is not None else None
+    return Role(stored, given.get("login", True), given.get("superuser", False), given.get("epoch", 0))
+
+
+@lru_cache
+def _hashed(password: str) -> str:
+    return str(derive(password, sha256(password.encode()).digest(), 4096))
 
 
 def _listener(listening: Listening, any_port: bool) -> Listener:

@@ -234,7 +234,7 @@ def test_tls_needs_a_certificate() -> None:
     vet([listener], Settings(tls_certificate="c.pem", tls_key="k.pem"))
 
 
-@pytest.mark.parametrize("kind", ["Password", "Oidc", "Frontegg"])
+@pytest.mark.parametrize("kind", ["Oidc", "Frontegg"])
 def test_a_kind_that_cannot_be_checked_does_not_start(kind: Kind) -> None:
     problem = f"http.main.authenticator_kind: authenticator kind {kind} is not available in this release"
     with pytest.raises(ConfigurationError) as caught:

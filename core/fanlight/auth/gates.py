@@ -393,7 +393,7 @@ class Gates:
         """Gate 11, and the answer to a rejection."""
         if isinstance(outcome, Rejected):
             fields = self._challenges(head, decision.group) if outcome.missing else ()
-            return decision.refused(text(401, outcome.body, *fields), outcome.reason, outcome.user)
+            return decision.refused(outcome.response(*fields), outcome.reason, outcome.user)
         if not self.allows(outcome, decision.group, privileged=decision.privileged):
             return decision.refused(UNAUTHORIZED, "role dissallowed", outcome.user)
         decision.identity = outcome

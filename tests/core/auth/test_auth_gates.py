@@ -487,7 +487,7 @@ def test_other_kinds_wait_for_their_authenticator() -> None:
 
 def test_a_kind_without_an_authenticator_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="not available"):
-        Gates(Listener(authenticator="Password"), dialect=Dialect(), origins=Origins())
+        Gates(Listener(authenticator="Oidc"), dialect=Dialect(), origins=Origins())
 
 
 def test_sessions_count_only_without_authorization() -> None:

@@ -1,0 +1,81 @@
+"""What authentication asks of an engine, as effects, and the secrets in them.
+
+An engine answers with values; it raises only on bugs.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from attrs import field, frozen
+
+from ..asks import Effect
+
+
+class Secret:
+    """Text that must not be shown: no repr, no hash, no equality, no pickle, no formatting."""
+
+    __slots__ = ("_text",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text, for the one who needs it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(****)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not copied")
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+
+class Attempt:
+    """One check, between the routine that wants it and the thread that does it.
+
+    Whoever claims it first decides whether it is done at all: the claim is one
+    step for both threads.  `result` is set before the check ends.
+    """
+
+    __slots__ = ("_fate", "result")
+
+    def __init__(self) -> None:
+        self._fate: dict[str, str] = {}
+        self.result: bool | None = None
+
+    def begin(self) -> bool:
+        """The thread begins; False: nobody wants it any more."""
+        return self._fate.setdefault("is", "begun") == "begun"
+
+    def abandon(self) -> bool:
+        """The routine gives up; False: it is too late, the check has begun."""
+        return self._fate.setdefault("is", "abandoned") == "abandoned"
+
+
+@frozen
+class VerifyPassword(Effect[bool]):
+    """Is `stored` the stored form of `password` (`scram.verify`)?  False as well for one that is malformed.
+
+    Takes half a second of a core; an `attempt` that was abandoned is not begun.
+    """
+
+    stored: str = field(repr=False)
+    password: Secret
+    attempt: Attempt = field(eq=False, repr=False)
+
+
+@frozen
+class AwaitPassword(Effect[bool]):
+    """The result of a check that has begun and whose answer was given up."""
+
+    attempt: Attempt = field(eq=False, repr=False)
