@@ -20,6 +20,7 @@ from .relations import Relation
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from .auth.effects import SessionStore
     from .auth.groups import RouteGroup
     from .auth.users import Users
     from .catalog import Catalog
@@ -38,6 +39,8 @@ class App:
     enrichment rules by metric name.  `pages` False leaves out every route of
     our own, so that only `routes` are served.  `users` are those of kind
     Password; a `users_file` of the settings replaces them when serving starts.
+    `session_store` keeps logins over a restart (None: a `sessions_file` of the
+    settings does, or nothing).
 
     Raises `ConfigurationError` for listeners that may not start; what else a
     person should know is in `remarks`.
@@ -60,6 +63,7 @@ class App:
         metric_rules: Mapping[str, list[dict[str, Any]]] | None = None,
         pages: bool = True,
         users: Users | None = None,
+        session_store: SessionStore | None = None,
     ) -> None:
         if not 1 <= heap_frames <= 64:
             raise ValueError("heap_frames is 1 to 64")
@@ -79,6 +83,7 @@ class App:
         self._registry = registry
         self._catalog: Catalog | None = None
         self._users = users
+        self.session_store = session_store
         self._routes = list(routes)
         self._pages = pages
 

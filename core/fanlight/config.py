@@ -173,6 +173,10 @@ class Settings:
     times for one user and gets one more try every `auth_failure_refill_seconds`;
     the same with `peer_` before it for all users together (burst 0: no such
     bound, for proxies that stand for everybody).
+
+    `session_absolute_seconds` is when a login ends, however busy its session
+    is; `sessions_file` the path of an SQLite file that keeps sessions over a
+    restart.
     """
 
     http_host_name: str | None = field(default=None, validator=_text_or_none)
@@ -184,6 +188,8 @@ class Settings:
     auth_failure_refill_seconds: float = field(default=6.0, validator=_seconds)
     peer_auth_failure_burst: int = field(default=50, validator=_whole)
     peer_auth_failure_refill_seconds: float = field(default=1.0, validator=_seconds)
+    session_absolute_seconds: float = field(default=604_800.0, validator=_seconds)
+    sessions_file: str | None = field(default=None, validator=_text_or_none)
 
     @property
     def certified(self) -> bool:

@@ -20,12 +20,11 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from .asks import EffectFailed
+from .asks import EffectFailed, TimeUp
 from .http.request import ReadBody
 from .http.response import Refused as RefusedAnswer
 from .http.response import phrase
 from .ingress import Ingress, Unwelcome
-from .ops import LOST
 from .outputs import Close, Output, Send
 from .routine import Conversation, Thrown
 from .upgraded import Upgraded
@@ -141,10 +140,7 @@ class Connection(Upgraded):
         if self.state == "open":
             for conversation in tuple(self._conversations.values()):
                 if conversation.socket is not None:
-                    conversation.socket.close(1001, "")
-                    self.flush_websocket(conversation)
-                    conversation.inbox.append(LOST)
-                    self._retry(conversation)
+                    self.close_websocket(conversation, 1001, "")
             if self.wire.goodbye():
                 self.hang_up(abort=not self.wire.held)  # nothing is under way that a reset could destroy
             self._pump()
@@ -209,6 +205,11 @@ class Connection(Upgraded):
         if conversation.beat_at < inf:  # it attends
             conversation.beat_at = self.deadline = now.mono
             self.server.arm(self)
+
+    def revoke(self, conversation: Conversation) -> None:
+        """Nobody vouches for a socket any more: it ends in a turn of its own, which is due now."""
+        conversation.ends_at = self.now.mono
+        self.nudge()
 
     def nudge(self) -> None:
         """Something that a routine of this connection waits for has come: look again in a turn of its own, at once."""
@@ -338,7 +339,7 @@ class Connection(Upgraded):
             if self._unsent or self._out:
                 deadline = min(deadline, self._write_mark + self.limits.write_progress)
             for conversation in self._conversations.values():
-                deadline = min(deadline, conversation.cleanup_at, self._stalls_at(conversation))
+                deadline = min(deadline, conversation.cleanup_at, conversation.ends_at, self._stalls_at(conversation))
             for conversation in self.sleepers:
                 deadline = min(deadline, conversation.wake_at, conversation.beat_at)
         self.deadline = deadline
@@ -380,6 +381,8 @@ class Connection(Upgraded):
         for conversation in tuple(self._conversations.values()):
             if mono >= conversation.cleanup_at:
                 self._give_up(conversation)
+            elif mono >= conversation.ends_at:
+                self._end_time(conversation)
         stalled = self._unsent and mono >= self._write_mark + self.limits.write_progress
         stalled = stalled or any(mono >= self._stalls_at(conversation) for conversation in self._conversations.values())
         if self.state != "closed" and (mono >= self._grace_at or stalled):
@@ -405,6 +408,17 @@ class Connection(Upgraded):
             event = self.wire.refuse_late()
             if event is not None:
                 self.handlers[type(event)](self, event)
+
+    def _end_time(self, conversation: Conversation) -> None:
+        """The time of a routine is up, or nobody vouches for its socket any more."""
+        conversation.ends_at = inf
+        if conversation.gone:
+            return
+        if conversation in self.server.vouched:
+            self.close_websocket(conversation, 1008, "authentication expired")
+        elif conversation.waiting:
+            self.withdraw(conversation)
+            self._step(conversation, Thrown(TimeUp()))
 
     def _give_up(self, conversation: Conversation) -> None:
         """A cleanup that does not end: drop the routine and say so."""

@@ -470,6 +470,8 @@ class Exchanges(Host):
         self.sleepers.discard(conversation)
         if conversation.number:
             self.server.enlisted.pop(conversation.number, None)
+        if conversation.socket is not None:
+            self.server.vouched.pop(conversation, None)
         if self._conversations.pop(conversation.stream, None) is None:
             return
         exchange = conversation.exchange
@@ -492,6 +494,10 @@ class Exchanges(Host):
                 conversation.sent,
             )
         )
+
+    def note(self, record: Any) -> None:
+        """Hand a record out."""
+        self._outputs.append(Note(record))
 
     def _note_access(self, record: AccessRecord) -> None:
         self.server.recent.append(record)

@@ -64,6 +64,7 @@ class Limits:
     tls_handshake: float = 10.0
     request_head: float = 10.0
     first_message: float = 10.0
+    verification: float = 30.0
     body_progress: float = 30.0
     write_progress: float = 30.0
     keep_alive: float = 75.0

@@ -35,6 +35,8 @@ _SETTINGS = (
     "auth_failure_refill_seconds",
     "peer_auth_failure_burst",
     "peer_auth_failure_refill_seconds",
+    "session_absolute_seconds",
+    "sessions_file",
 )
 _ROOT = ("version", "sql", "http", *_SETTINGS)
 """Members of the whole file."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from .asks import ClientGone, Sleep
+from .asks import ClientGone, LimitTime, Sleep
 from .http.request import ReadBody
 from .http.response import Refused, Response, SendBody
 from .http.websocket import (
@@ -26,9 +26,11 @@ from .http.websocket import (
     SendMessage,
     SendTexts,
     StopWork,
+    Vouch,
     handshake,
 )
 from .latch import Await, Moment
+from .observe.records import Report
 from .routine import PARKED, Attempt, Conversation, Thrown
 from .wire.body import BrokenBody
 from .wire.head import BAD_REQUEST
@@ -226,6 +228,31 @@ def _moment(connection: Connection, conversation: Conversation, op: Moment) -> A
     return connection.now
 
 
+def _limit_time(connection: Connection, conversation: Conversation, op: LimitTime) -> Any:
+    """Note when the time is up; a cleanup has a limit of its own."""
+    conversation.ends_at = inf if op.seconds is None else connection.now.mono + op.seconds
+    return None
+
+
+def _vouch(connection: Connection, conversation: Conversation, op: Vouch) -> Any:
+    """Remember who this socket rests on; an identity without a proof rests on nothing that could end."""
+    identity = conversation.exchange.request.identity
+    proof = identity.proof if identity is not None else None
+    if identity is None or proof is None or conversation.gone:
+        return identity is not None
+    if not connection.server.holds(connection.listener, identity, proof):
+        return False
+    connection.server.vouched[conversation] = connection
+    if proof.ends is not None:
+        conversation.ends_at = connection.now.mono + max(0.0, proof.ends - connection.now.wall)
+    return True
+
+
+def _report(connection: Connection, conversation: Conversation, op: Report) -> Any:
+    connection.note(op.record)
+    return None
+
+
 def _enlist(connection: Connection, conversation: Conversation, op: Enlist) -> Any:
     """Make the exchange known; it is forgotten with its record."""
     if conversation.gone:
@@ -278,6 +305,9 @@ OPENS: Mapping[type, Attempt] = {
     HasLeft: _has_left,
     Await: _await,
     Moment: _moment,
+    LimitTime: _limit_time,
+    Vouch: _vouch,
+    Report: _report,
     Enlist: _enlist,
     StopWork: _stop_work,
     CloseWebSocket: _close_websocket,

@@ -57,7 +57,8 @@ class Conversation:
     `performing` the effects under way by number.  `pending` is output that a
     window holds back, which last moved at `moved_at`; `unended` says that the wire must be told the end of the
     body, `owed` how many bytes its head promised.  `beat_at` is when an attended exchange is due for a Ping, `stopped`
-    says that somebody wants its work to stop, `number` what it is enlisted as, `alone` that nothing is to be read
+    says that somebody wants its work to stop, `ends_at` is when its time or its identity is over,
+    `number` what it is enlisted as, `alone` that nothing is to be read
     ahead.  `started`: a response head was written; `ending`: the response is
     complete but for `pending`; `gone`: the client has left.
     """
@@ -73,6 +74,7 @@ class Conversation:
     alone = False
     stopped = False
     cleanup_at = inf
+    ends_at = inf
     gone = False
     started = False
     ending = False

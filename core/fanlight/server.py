@@ -31,6 +31,8 @@ from .wire.heads import http_date
 if TYPE_CHECKING:
     from .app import App
     from .auth.checks import PasswordChecks
+    from .auth.identity import Identity, Proof
+    from .auth.sessions import Sessions
     from .exchanges import Exchanges
     from .http.static import Assets
     from .listeners import Listener
@@ -67,12 +69,29 @@ class ListenerState:
         self._limits = server.limits
         self._heads = HeadReader(server.limits)
         self._h2_heads: H2HeadReader | None = None
+        self.sessions = self._new_sessions(server) if listener.serves("login") else None
         self.bind(server, server.origins)
+
+    def _new_sessions(self, server: Server) -> Sessions:
+        """An empty table; not imported where nobody logs in."""
+        from .auth.sessions import Sessions
+
+        settings = server.app.settings
+        return Sessions(
+            self.name,
+            dialect=server.app.dialect,
+            users=server.app.users,
+            entropy=server.entropy,
+            absolute=settings.session_absolute_seconds,
+            secure=self.tls,
+            stored=settings.sessions_file is not None or server.app.session_store is not None,
+        )
 
     def bind(self, server: Server, origins: Origins) -> None:
         """Build the gates for `origins`, which may depend on the ports that were bound."""
         self.gates = Gates(
             self.listener,
+            sessions=self.sessions,
             dialect=server.app.dialect,
             origins=origins,
             http_host_name=server.app.settings.http_host_name,
@@ -114,7 +133,8 @@ class Server:
 
     `entropy` is the host's source of random bytes.  `connections` are all that
     are not finished; `recent` the last access records, oldest first.  `enlisted`
-    are the exchanges whose work others may stop, by number.
+    are the exchanges whose work others may stop, by number; `vouched` the
+    sockets that rest on an identity which may end.
     """
 
     def __init__(self, app: App, *, now: Now, entropy: Entropy) -> None:
@@ -132,6 +152,7 @@ class Server:
         self.metrics: HttpMetrics = HttpMetrics()
         self.connections: set[Connection] = set()
         self.enlisted: dict[int, tuple[Connection, Conversation]] = {}
+        self.vouched: dict[Conversation, Connection] = {}
         self.recent: deque[AccessRecord] = deque(maxlen=RECENT_REQUESTS)
         self.common_fields: Fields = common_fields(text(400, ""), credentialed=False)
         self.origins = self._origins(())
@@ -264,10 +285,34 @@ class Server:
         peer = Rate(settings.peer_auth_failure_burst, settings.peer_auth_failure_refill_seconds)
         return PasswordChecks(self.app.users, named, peer, self.entropy)
 
-    def users_changed(self) -> None:
-        """The app's users are not what they were: what was found out about them before holds no more."""
+    def users_changed(self, names: frozenset[str]) -> None:
+        """The users of those names are not what they were: what was found out before holds no more.
+
+        The host re-arms its timer afterwards: sockets may be due.
+        """
         if self.checks is not None:
             self.checks.forget()
+        self.end_sockets(lambda identity, proof: identity.user in names and not self._role_holds(identity, proof))
+
+    def holds(self, state: ListenerState, identity: Identity, proof: Proof) -> bool:
+        """Is `identity` still who it was, and its session still open?"""
+        if proof.session is not None and (state.sessions is None or state.sessions.table.get(proof.session) is None):
+            return False
+        return self._role_holds(identity, proof)
+
+    def _role_holds(self, identity: Identity, proof: Proof) -> bool:
+        """Is the user's role what it was?  Somebody whom a provider vouched for needs none."""
+        role = self.app.users.find(identity.user)
+        if not proof.mark or role is None:
+            return not proof.mark
+        return role.login and role.mark == proof.mark and role.superuser >= identity.superuser
+
+    def end_sockets(self, ended: Callable[[Identity, Proof], bool]) -> None:
+        """Close every socket whose identity has `ended`."""
+        for conversation, connection in list(self.vouched.items()):
+            identity = conversation.exchange.request.identity
+            if identity is not None and identity.proof is not None and ended(identity, identity.proof):
+                connection.revoke(conversation)
 
     def _origins(self, ports: tuple[int, ...]) -> Origins:
         configured = self.app.settings.allowed_origins

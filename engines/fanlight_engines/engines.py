@@ -20,6 +20,7 @@ from .host import HostFacts
 from .introspection import Introspection
 from .passwords import Passwords
 from .profiles import HeapProfiler
+from .sessions import SqliteSessions, StoredSessions
 from .users import UsersFile
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def engines_for(server: Server) -> list[Engine]:
     process = Introspection(server)
     sql = DuckDbEngine(_SqlOfServer(server, process.relations))
     engines: list[Engine] = [HostFacts(), Gatherer(), HeapProfiler(server.app), process, sql, Passwords()]
+    file = server.app.settings.sessions_file
+    store = server.app.session_store or (SqliteSessions(file) if file is not None else None)
+    engines.append(StoredSessions(store))
     path = server.app.settings.users_file
     if path is not None and server.checks is not None:
         engines.append(UsersFile(path, server.app.users))

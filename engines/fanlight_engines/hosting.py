@@ -137,11 +137,12 @@ class Hosting(ABC):
         self.performer = performing(self.server)
         self.clients: dict[Connection, Client] = {}
         self.armed = inf
-        self._unwatch = app.users.watch(lambda: self.deliver(self._users_changed))
+        self._unwatch = app.users.watch(lambda names: self.deliver(self._users_changed, names))
 
-    def _users_changed(self) -> None:
+    def _users_changed(self, names: frozenset[str]) -> None:
         """The program or a file has changed who may come in; told on the loop's thread."""
-        self.server.users_changed()
+        self.server.users_changed(names)
+        self.rearm()
 
     def welcome(self, listener: str, peer: str) -> Connection | None:
         """The connection for a peer that has connected; None: close the socket at once."""

@@ -106,7 +106,8 @@ class Performer:
         elif isinstance(record, Failure):
             log.error("failure in %s", record.where, exc_info=record.error)
         elif isinstance(record, Refusal):
-            security_log.warning("HTTP request failed authentication: %s", record.text, extra={"refusal": record})
+            level = logging.WARNING if record.level == "warning" else logging.DEBUG
+            security_log.log(level, "%s: %s", record.how, record.text, extra={"refusal": record})
         elif isinstance(record, Trouble):
             log.warning("%s", record.text)
         else:

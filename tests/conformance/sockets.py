@@ -60,6 +60,10 @@ class SocketStage:
         """Real time."""
         time.sleep(seconds)
 
+    def wall(self) -> float:
+        """The host's."""
+        return self._host.shift.now().wall
+
     def jump(self, seconds: float) -> None:
         """The host's clocks are real ones plus a shift."""
         self._host.shift.move(seconds)

@@ -90,6 +90,10 @@ class Stage(Protocol):
         """Let that much of the server's time pass, whatever happens meanwhile."""
         ...
 
+    def wall(self) -> float:
+        """The server's wall clock."""
+        ...
+
     def jump(self, seconds: float) -> None:
         """Move both of the server's clocks ahead at once."""
         ...

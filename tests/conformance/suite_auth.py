@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
+
+from attrs import evolve
+
+from fanlight.auth.cookies import ID_BYTES, id_text
+from fanlight.auth.session_table import IDLE_SECONDS, Session
+from fanlight.auth.sessions import key_of
 
 from ..clients import websocket as ws
 from ..clients.messages import Answer, Outgoing
-from . import units
+from . import units, worlds
 from .model import Case, Json, Mismatch, Skipped, require, short
 from .reach import built, unbuilt_page
 from .stage import Listening, Stage, Talk, Target, World, staged
@@ -29,7 +36,7 @@ _LISTENER = {
 }
 _KINDS = ("None", "Password")
 """The kinds of listener that exist."""
-_THROTTLE = ("auth_failure_burst", "auth_failure_refill_seconds")
+_SETTINGS = ("auth_failure_burst", "auth_failure_refill_seconds", "session_absolute_seconds")
 _UNHEARD = 1_000_000
 """A burst that no case comes near."""
 
@@ -37,10 +44,12 @@ EFFECTS: Mapping[str, tuple[str, ...]] = {
     "verify_password": ("VerifyPassword",),
     "fetch": ("FetchDocument",),
     "exchange": ("ExchangeToken",),
-    "session_lookup": ("LookUpSession",),
+    "session_lookup": (),
 }
 """The words of the cases, and the effects of the core that they count."""
 
+_SLACK = 10.0
+"""How long a case may take over a socket, in seconds."""
 WEBSOCKET_PATH = "/api/experimental/sql"
 
 
@@ -60,7 +69,7 @@ def world_of(case: Case) -> World:
     bounds = {"auth_failure_burst": _UNHEARD, "peer_auth_failure_burst": _UNHEARD}
     return World(
         users=world.get("users", {}) if given["kind"] != "None" else {},
-        settings={**bounds, **{name: given[name] for name in _THROTTLE if name in given}},
+        settings={**bounds, **{name: given[name] for name in _SETTINGS if name in given}},
         listeners=(Listening(kind=given["kind"], routes=given["routes"], options=options),),
         engine="ready" if engine.get("ready", True) else "pending",
         now=world["now"],
@@ -85,12 +94,34 @@ def request_of(request: Mapping[str, Json], case: Case) -> Outgoing:
     )
 
 
+def session_id(label: str) -> bytes:
+    """The id of a stored session."""
+    return sha256(label.encode()).digest()[:ID_BYTES]
+
+
 def _resolved(text: str) -> str:
-    """Stored sessions need a kind that has them; on kind None any text does, since nobody looks."""
-    return re.sub(r"\$\{session:(\w+)\}", "AAECAwQFBgcICQoLDA0ODw", text)
+    """With the cookie values of stored sessions in it."""
+    return re.sub(r"\$\{session:(\w+)\}", lambda found: id_text(session_id(found[1])), text)
 
 
-def check(expected: Mapping[str, Json], answer: Answer, case: Case, stage: Stage, target: str) -> None:
+def _sessions(case: Case) -> list[Mapping[str, Json]]:
+    return list(case.data["world"].get("sessions", {}).values())
+
+
+def plant(stage: Stage, world: Mapping[str, Json]) -> None:
+    """Put the stored sessions of a case into the table, longest idle first."""
+    sessions = stage.server.listeners["main"].sessions
+    given = sorted(world.get("sessions", {}).items(), key=lambda item: -item[1]["idle"])
+    for label, each in given if sessions is not None else ():
+        role = worlds.role_of(world["users"].get(each["user"], {}))
+        mark = evolve(role, epoch=each.get("epoch", 0)).mark
+        created = world["now"] - each.get("created_ago", each["idle"])
+        session = Session(each["user"], created, world["now"] - each["idle"], mark)
+        assert sessions is not None
+        sessions.table.restore(key_of(session_id(label)), session)
+
+
+def check(expected: Mapping[str, Json], answer: Answer, case: Case, stage: Stage, target: str, sent: str = "") -> None:
     """Compare an answer; raises `Mismatch`."""
     require(answer.ended, f"no whole answer: {answer.broken or 'nothing in time'}")
     if "status" in expected:
@@ -106,11 +137,36 @@ def check(expected: Mapping[str, Json], answer: Answer, case: Case, stage: Stage
         seen = answer.all(name)
         values = [] if wanted is None else wanted if isinstance(wanted, list) else [wanted]
         require(seen == values, f"{name}: {seen}, expected {values}")
-    if expected.get("set_cookie", "none") == "none":
-        require(not any("mz_session" in value for value in answer.all("set-cookie")), "a session cookie was set")
-    else:
-        raise Skipped("not built yet: login sessions")
+    _cookie(expected, answer, sent)
     _watched(expected, stage)
+
+
+_SET = re.compile(r"mz_session=([A-Za-z0-9_-]{22}); HttpOnly; SameSite=Strict; (Secure; )?Path=/")
+_REMOVED = re.compile(r"mz_session=; HttpOnly; SameSite=Strict; (Secure; )?Path=/; Max-Age=0")
+
+
+def cookie_of(answer: Answer) -> str | None:
+    """The value of the session cookie that an answer sets."""
+    found = [match for value in answer.all("set-cookie") if (match := _SET.fullmatch(value))]
+    return found[0][1] if found else None
+
+
+def _cookie(expected: Mapping[str, Json], answer: Answer, sent: str) -> None:
+    """What the answer does to the session cookie; `sent` is the request's Cookie field."""
+    lines = answer.all("set-cookie")
+    wanted = expected.get("set_cookie")
+    if wanted == "none":
+        require(not lines, f"a cookie was set: {lines}")
+    elif wanted == "remove":
+        require(len(lines) == 1 and _REMOVED.fullmatch(lines[0]), f"not removed: {lines}")
+    elif wanted in ("new", "refresh"):
+        value = cookie_of(answer)
+        require(len(lines) == 1 and value, f"not set: {lines}")
+        known = f"mz_session={value}" in sent
+        require(known is (wanted == "refresh"), f"the id is {'the one that was sent' if known else 'another one'}")
+        require(value != expected.get("cookie_value_not"), "the id that it must not be")
+        for attribute in expected.get("cookie_attrs", ()):
+            require(attribute in lines[0].split("; "), f"no {attribute} in {lines[0]}")
 
 
 def _allowed(allow: Mapping[str, Json], answer: Answer, stage: Stage, target: str) -> None:
@@ -148,20 +204,25 @@ def _body(wanted: Json, answer: Answer) -> None:
 
 def _watched(expected: Mapping[str, Json], stage: Stage) -> None:
     """What only the machine shows: effects and logs."""
+    sessions = stage.server.listeners["main"].sessions
     for word, count in expected.get("effects", {}).items():
         seen = sum(stage.performed[name] for name in EFFECTS[word])
+        if word == "session_lookup":  # no effect: the table is in memory
+            seen = sessions.table.looked_up if sessions is not None else 0
         require(seen == count, f"{seen} effects of kind {word}, expected {count}")
     for text in expected.get("log_excludes", ()):
         require(all(text not in repr(note) for note in stage.notes), f"a record contains {text!r}")
-    if "state" in expected:
-        raise Skipped("not built yet: login sessions")
+    for label, wanted in expected.get("state", {}).get("sessions", {}).items():
+        assert sessions is not None
+        session = sessions.table.get(key_of(session_id(label)))
+        require((session is None) is (wanted == "deleted"), f"session {label} is {'kept' if session else 'gone'}")
+        if session is not None and isinstance(wanted, dict):
+            idle = stage.wall() - session.active
+            require(abs(idle - wanted["idle"]) < _SLACK, f"session {label} is idle for {idle}")
 
 
 _EXPECTED = {"allow", "public", "status", "body", "headers", "set_cookie", "effects", "log_excludes", "state"}
 _COOKIE = {"cookie_attrs", "cookie_value_not"}
-
-
-_SESSIONS = re.compile(r"mz_session|/api/log(in|out)|use_cookie")
 
 
 def _http(case: Case, stage: Stage, talk: Talk) -> None:
@@ -170,18 +231,37 @@ def _http(case: Case, stage: Stage, talk: Talk) -> None:
 
 def _flow(case: Case, stage: Stage, talk: Talk) -> None:
     """One step after another against the same server; effects are counted for each step."""
+    saved: dict[str, str] = {}
     for number, step in enumerate(case.data["steps"]):
         if "advance" in step:
             stage.jump(step["advance"])
             continue
+        if "set_world" in step:
+            _set_world(stage, step["set_world"])
+            continue
         stage.performed.clear()
+        stage.notes.clear()
+        request = dict(step["request"])
+        if "use_cookie" in request:
+            request["cookies"] = {"mz_session": saved[request["use_cookie"]]}
         try:
-            _exchange(case, step["request"], step["expect"], stage, talk)
+            answer = _exchange(case, request, step["expect"], stage, talk)
         except Mismatch as mismatch:
             raise Mismatch(mismatch.reason, f"step {number}") from None
+        if "save_cookie" in step:
+            saved[step["save_cookie"]] = cookie_of(answer) or ""
 
 
-def _exchange(case: Case, request: Mapping[str, Json], expected: Mapping[str, Json], stage: Stage, talk: Talk) -> None:
+def _set_world(stage: Stage, changed: Mapping[str, Json]) -> None:
+    """Replace keys of the world."""
+    if set(changed) != {"users"}:
+        raise Skipped(f"not built yet: changes of {', '.join(sorted(changed))}")
+    stage.app.users.replace({name: worlds.role_of(given) for name, given in changed["users"].items()})
+
+
+def _exchange(
+    case: Case, request: Mapping[str, Json], expected: Mapping[str, Json], stage: Stage, talk: Talk
+) -> Answer:
     unknown = expected.keys() - _EXPECTED - _COOKIE
     require(not unknown, f"the case expects something unknown: {sorted(unknown)}")
     routes = {*case.data["listener"]["routes"], "oauth_metadata"}
@@ -190,12 +270,14 @@ def _exchange(case: Case, request: Mapping[str, Json], expected: Mapping[str, Js
         raise Skipped(f"not built yet: {page}")
     outgoing = request_of(request, case)
     answer = talk.exchange(outgoing, version=request.get("version"))
+    sent = next((value for name, value in outgoing.fields if name == "cookie"), "")
     try:
-        check(expected, answer, case, stage, request["path"])
+        check(expected, answer, case, stage, request["path"], sent)
     except Mismatch:
         if page:  # its group's rules are not those of an unknown path
             raise Skipped(f"not built yet: {page}") from None
         raise
+    return answer
 
 
 def _socket(case: Case, stage: Stage, talk: Talk) -> None:
@@ -257,8 +339,9 @@ def play(case: Case, version: str, target: Target) -> None:
     world = world_of(case)
     if case.data["case"] == "concurrent":
         raise Skipped("not built yet: concurrent cases")
-    if case.data["listener"]["kind"] != "None" and _SESSIONS.search(json.dumps(case.data)):
-        raise Skipped("not built yet: login sessions")
     play_one = {"http": _http, "ws": _socket, "flow": _flow}[case.data["case"]]
     with staged(target, world, version) as (stage, talk):
+        plant(stage, case.data["world"])
+        if target.name != "core" and any(each["idle"] == IDLE_SECONDS for each in _sessions(case)):
+            raise Skipped("needs a clock that stands still")
         play_one(case, stage, talk)

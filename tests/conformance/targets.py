@@ -126,6 +126,10 @@ class CoreStage:
         while self.sim.now.mono < until:
             self.sim.wait(until - self.sim.now.mono)
 
+    def wall(self) -> float:
+        """The virtual one."""
+        return self.sim.now.wall
+
     def jump(self, seconds: float) -> None:
         """Virtual time, with everything that happens in it."""
         self.sim.advance(seconds)

@@ -88,6 +88,9 @@ class ModelStage:
     def sleep(self, seconds: float) -> None:
         self.sim.advance(seconds)
 
+    def wall(self) -> float:
+        return self.sim.now.wall
+
     def jump(self, seconds: float) -> None:
         self.sim.advance(seconds)
 

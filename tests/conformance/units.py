@@ -60,6 +60,18 @@ def _scram_verify(stored: str, password: str) -> Json:
     return _found("auth.scram", "verify")(password, stored)
 
 
+def _session_id_ok(value: str) -> Json:
+    return _found("auth.cookies", "is_session_id")(value)
+
+
+def _set_cookie(id_hex: str, tls: bool, action: str) -> Json:
+    name = _dialect().session_cookie
+    if action == "remove":
+        return _found("auth.cookies", "remove_session")(name, secure=tls)
+    value = _found("auth.cookies", "id_text")(bytes.fromhex(id_hex))
+    return _found("auth.cookies", "set_session")(name, value, secure=tls)
+
+
 def _ws_first_message(text: str) -> Json:
     opening = _found("sql.opening", "read_opening")(text)
     if opening is None:
@@ -78,6 +90,8 @@ _FUNCTIONS: dict[str, Callable[..., Json]] = {
     "resolve_host": _resolve_host,
     "listener_config": _listener_config,
     "ws_first_message": _ws_first_message,
+    "session_id_ok": _session_id_ok,
+    "set_cookie": _set_cookie,
     "scram_format": _scram_format,
     "scram_verify": _scram_verify,
 }
@@ -87,8 +101,6 @@ _LATER = {
     "extract_groups": "kind Oidc",
     "issuer_check": "kind Oidc",
     "discovery_url": "kind Oidc",
-    "session_id_ok": "login sessions",
-    "set_cookie": "login sessions",
 }
 
 

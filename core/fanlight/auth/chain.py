@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 from ..config import ConfigurationError
 from ..http.response import Fields, Response, empty, text
 from .authorization import Credentials, Password, Unusable
-from .identity import Identity, Kind
+from .identity import Identity, Kind, Proof
 from .roles import is_user_name, named
 from .users import Role
 
@@ -60,12 +60,6 @@ class Authenticate(Protocol):
         ...
 
 
-class FindSession(Protocol):
-    """Looks for a session of the request; None: there is none, so the authenticator decides."""
-
-    def __call__(self, request: Request, /) -> Routine[Identity | Rejected | None]: ...
-
-
 def believe(credentials: Credentials, dialect: Dialect) -> Identity | Rejected:
     """Kind None: a caller is whoever they say.
 
@@ -81,19 +75,6 @@ def believe(credentials: Credentials, dialect: Dialect) -> Identity | Rejected:
     return named(credentials.user, "None", dialect)
 
 
-async def identify(
-    request: Request, credentials: Credentials, authenticator: Authenticate, session: FindSession | None = None
-) -> Identity | Rejected:
-    """Gates 9 and 10.  A usable Authorization field is judged alone; a session counts only without one."""
-    if credentials is Unusable.MALFORMED or credentials is Unusable.DUPLICATE:
-        return MISSING
-    if session is not None and credentials is Unusable.ABSENT:
-        found = await session(request)
-        if found is not None:
-            return found
-    return await authenticator(request, credentials)
-
-
 async def prove_password(
     checks: PasswordChecks, dialect: Dialect, peer: str, user: str, password: str
 ) -> Identity | Rejected:
@@ -106,7 +87,7 @@ async def prove_password(
         return Rejected("invalid credentials", user=user)
     found = await checks.check(peer, user, password)
     if isinstance(found, Role):
-        return evolve(named(user, "Password", dialect), superuser=found.superuser)
+        return evolve(named(user, "Password", dialect), superuser=found.superuser, proof=Proof(found.mark))
     if found.retry_after is None:
         return Rejected("invalid credentials", user=user)
     return too_many(found.retry_after, user)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from ..asks import ClientGone
+from ..asks import ClientGone, TimeUp
 from ..latch import Await, Latch, Moment
 from ..lobby import network_of
 from .effects import Attempt, AwaitPassword, Secret, VerifyPassword
@@ -134,7 +134,7 @@ class PasswordChecks:
                 return BUSY
             try:
                 passed = await verify and role is not NOBODY
-            except ClientGone:
+            except (ClientGone, TimeUp):
                 if not verify.attempt.abandon():
                     passed = await AwaitPassword(verify.attempt) and role is not NOBODY
                 raise

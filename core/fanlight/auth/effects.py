@@ -5,7 +5,8 @@ An engine answers with values; it raises only on bugs.
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Iterable, Sequence
+from typing import NoReturn, Protocol
 
 from attrs import field, frozen
 
@@ -72,6 +73,49 @@ class VerifyPassword(Effect[bool]):
     stored: str = field(repr=False)
     password: Secret
     attempt: Attempt = field(eq=False, repr=False)
+
+
+@frozen
+class KeptSession:
+    """A session as a store has it.  `key` is the SHA-256 of its id; times are Unix seconds."""
+
+    key: bytes = field(repr=False)
+    user: str
+    created: float
+    active: float
+    mark: str = field(repr=False)
+
+
+class SessionStore(Protocol):
+    """Keeps sessions over a restart.  Called from one thread; may block; may raise what it likes."""
+
+    def load(self, listener: str) -> Iterable[KeptSession]:
+        """Those of a listener, longest idle first."""
+        ...
+
+    def keep(self, listener: str, saved: Sequence[KeptSession], dropped: Sequence[bytes]) -> None:
+        """Save some and forget others, both or neither."""
+        ...
+
+    def close(self) -> None:
+        """The server ends."""
+        ...
+
+
+@frozen
+class LoadSessions(Effect[tuple[KeptSession, ...]]):
+    """Every session that the store has of a listener, longest idle first; those that cannot be read are left out."""
+
+    listener: str
+
+
+@frozen
+class KeepSessions(Effect[bool]):
+    """Save some sessions of a listener and forget others, all at once; False if that failed."""
+
+    listener: str
+    saved: tuple[KeptSession, ...] = field(repr=False)
+    dropped: tuple[bytes, ...] = field(repr=False)
 
 
 @frozen

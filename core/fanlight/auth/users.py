@@ -44,7 +44,8 @@ class Role:
 
 NOBODY = Role(login=False)
 
-Watcher = Callable[[], None]
+Watcher = Callable[[frozenset[str]], None]
+"""Told the names of those whose sessions and sockets may have to end."""
 
 
 class Users:
@@ -83,11 +84,24 @@ class Users:
         `ConfigurationError` for a name or a form that cannot be used.
         """
         check_user(name, stored, "users")
-        old = self._roles.get(name)
-        role = self._raised(old, Role(stored, login, superuser))
-        self._counts[count_of(old)] -= 1
+        self._set(name, self._raised(self._roles.get(name), Role(stored, login, superuser)))
+
+    def revoke(self, name: str) -> bool:
+        """End all sessions and sockets of a user, who may log in again; False when there is no such user."""
+        role = self._roles.get(name)
+        if role is None:
+            return False
+        self._set(name, evolve(role, epoch=role.epoch + 1))
+        return True
+
+    def revoke_all(self) -> None:
+        """The same for everybody."""
+        self.replace({name: evolve(role, epoch=role.epoch + 1) for name, role in self._roles.items()})
+
+    def _set(self, name: str, role: Role) -> None:
+        self._counts[count_of(self._roles.get(name))] -= 1
         self._counts[count_of(role)] += 1
-        self._changed({**self._roles, name: role})
+        self._changed({**self._roles, name: role}, frozenset((name,)))
 
     def drop(self, name: str) -> bool:
         """Remove a user and end what they have open; False when there was none."""
@@ -96,7 +110,7 @@ class Users:
             return False
         self._counts[count_of(old)] -= 1
         self._drops += 1
-        self._changed({other: role for other, role in self._roles.items() if other != name})
+        self._changed({other: role for other, role in self._roles.items() if other != name}, frozenset((name,)))
         return True
 
     def replace(self, roles: Mapping[str, Role]) -> None:
@@ -107,14 +121,15 @@ class Users:
         """
         self._counts = Counter(map(count_of, roles.values()))
         self._drops += len(self._roles.keys() - roles.keys())
-        self._changed({name: self._raised(self._roles.get(name), role) for name, role in roles.items()})
+        new = {name: self._raised(self._roles.get(name), role) for name, role in roles.items()}
+        self._changed(new, frozenset(name for name, role in self._roles.items() if new.get(name) != role))
 
-    def _changed(self, roles: Mapping[str, Role]) -> None:
+    def _changed(self, roles: Mapping[str, Role], names: frozenset[str]) -> None:
         self._roles = roles
         usual = max(((number, count) for count, number in self._counts.items() if count and number), default=(0, 0))
         self.iterations = usual[1] or ITERATIONS
         for watcher in self._watchers:
-            watcher()
+            watcher(names)
 
     def _raised(self, old: Role | None, new: Role) -> Role:
         if old is None:
@@ -124,7 +139,7 @@ class Users:
         return evolve(new, epoch=max(old.epoch + 1, new.epoch))
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
-        """Call `watcher` after every change, on the thread that made it; returns what stops that."""
+        """Call `watcher` with names after every change, on the thread that made it; returns what stops that."""
         self._watchers = (*self._watchers, watcher)
 
         def stop() -> None:

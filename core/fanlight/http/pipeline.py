@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from ..auth.fields import common_fields
 from ..auth.gates import Decision, Refusal
 from ..auth.host import redirect_to_https
+from ..observe.records import Report
 from .request import Request
 from .response import Fields, Response, empty, text
-from .router import UNKNOWN, Place, decode_segments
+from .router import UNKNOWN, Handler, Place, decode_segments
 from .websocket import handshake
 
 if TYPE_CHECKING:
@@ -92,11 +93,18 @@ class Exchange:
         gates = self.request.listener.gates
         self.decision = decision = await gates.authenticate(self.request, decision)
         if decision.answer is not None:
-            return self._refused(decision)
+            return await self._refused_late(decision)
         self.request.identity = decision.identity
         _, params = decision.match
         outcome = self._dispatch(params)
         return outcome if isinstance(outcome, Response) else await outcome
+
+    async def _refused_late(self, decision: Decision) -> Response:
+        """The same after waiting, when the connection no longer looks for what is to be logged."""
+        answer = self._refused(decision)
+        if self.refusal is not None:
+            await Report(self.refusal)
+        return answer
 
     def _refused(self, decision: Decision) -> Response:
         """The decision's answer; what is to be logged of it is kept in `refusal`."""
@@ -127,11 +135,24 @@ class Exchange:
             if not request.listener.gates.websocket_origin(request):
                 return FORBIDDEN
         request.route = route
+        if route.websocket and self.decision is not None and "cookie" in request.head.values:
+            return self._carry(self.decision, route.handler)
         return route.handler(request)
+
+    async def _carry(self, decision: Decision, handler: Handler) -> Response | None:
+        """A handshake with a cookie: whose session it is, before the first message says who is there."""
+        self.decision = decision = await self.request.listener.gates.carried(self.request, decision)
+        if decision.answer is not None:
+            return await self._refused_late(decision)
+        self.request.identity = decision.identity
+        return await handler(self.request)
 
     def fields(self, response: Response) -> Fields:
         """The fields of `response`, those of its group, and those that every answer carries."""
         decision = self.decision
         if decision is None:
             return response.fields + common_fields(response, credentialed=False)
-        return response.fields + decision.fields + common_fields(response, credentialed=decision.credentialed)
+        own = response.fields + decision.fields
+        if decision.cookie is not None and response.status < 500:
+            own = (*own, ("set-cookie", decision.cookie))
+        return own + common_fields(response, credentialed=decision.credentialed)

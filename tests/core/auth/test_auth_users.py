@@ -77,14 +77,31 @@ def test_a_file_that_brings_no_new_epoch_gets_one() -> None:
 
 
 def test_watchers() -> None:
-    users, told = Users(), list[str]()
-    stop = users.watch(lambda: told.append("one"))
-    users.watch(lambda: told.append("two"))
+    users, told, other = Users(), list[frozenset[str]](), list[frozenset[str]]()
+    stop = users.watch(other.append)
+    users.watch(told.append)
     users.put("ada", ONE)
     stop()
+    users.put("bob", ONE)
     users.drop("ada")
     users.drop("ada")
-    assert told == ["one", "two", "two"]
+    users.replace({"bob": Role(ONE), "eve": Role(ONE)})
+    users.replace({"bob": Role(OTHER), "eve": Role(ONE, superuser=True)})
+    assert other == [{"ada"}]
+    assert told == [{"ada"}, {"bob"}, {"ada"}, set(), {"bob", "eve"}]
+
+
+def test_revoking() -> None:
+    users = Users({"ada": Role(ONE, epoch=7), "bob": Role(OTHER)})
+    first, second = mark(users), mark(users, "bob")
+    assert users.revoke("ada")
+    assert not users.revoke("eve")
+    assert mark(users) != first
+    assert mark(users, "bob") == second
+    third = mark(users)
+    users.revoke_all()
+    assert mark(users) not in (first, third)
+    assert mark(users, "bob") != second
 
 
 @pytest.mark.parametrize(
