@@ -14,6 +14,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .asks import ClientGone, Effect
+from .auth.audit import Admission
+from .auth.gates import Refusal
 from .http.pipeline import Exchange
 from .http.request import Request
 from .http.response import Refused as RefusedAnswer
@@ -184,7 +186,7 @@ class Exchanges(Host):
         exchange.cells = cells
         cells.started()
         if exchange.refusal is not None:
-            self._outputs.append(Note(exchange.refusal))
+            self.note(exchange.refusal)
         if isinstance(routine, Response):
             self._answer(conversation, routine)
         else:
@@ -496,8 +498,11 @@ class Exchanges(Host):
         )
 
     def note(self, record: Any) -> None:
-        """Hand a record out."""
-        self._outputs.append(Note(record))
+        """Hand a record out; decisions about callers pass the audit first."""
+        if isinstance(record, Refusal):
+            self._outputs.extend(map(Note, self.server.audit.refused(record, self.now.wall, self.now.mono)))
+        elif not isinstance(record, Admission) or self.server.audit.admitted(record, self.now.wall):
+            self._outputs.append(Note(record))
 
     def _note_access(self, record: AccessRecord) -> None:
         self.server.recent.append(record)

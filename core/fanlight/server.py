@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from .auth.audit import Audit
 from .auth.chain import authenticator_for
 from .auth.fields import common_fields
 from .auth.gates import Gates
@@ -150,6 +151,7 @@ class Server:
         self.notes_access = False
         self.assets: Assets | None = None
         self.metrics: HttpMetrics = HttpMetrics()
+        self.audit = Audit(self.metrics)
         self.connections: set[Connection] = set()
         self.enlisted: dict[int, tuple[Connection, Conversation]] = {}
         self.vouched: dict[Conversation, Connection] = {}

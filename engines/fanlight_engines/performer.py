@@ -13,6 +13,7 @@ from os import urandom
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fanlight.asks import Effect
+from fanlight.auth.audit import Admission, Unwritten
 from fanlight.auth.gates import Refusal
 from fanlight.moment import Now
 from fanlight.observe.records import AccessRecord, Failure, Trouble
@@ -108,6 +109,10 @@ class Performer:
         elif isinstance(record, Refusal):
             level = logging.WARNING if record.level == "warning" else logging.DEBUG
             security_log.log(level, "%s: %s", record.how, record.text, extra={"refusal": record})
+        elif isinstance(record, Admission):
+            security_log.info("%s admitted", record.how, extra={"admission": record})
+        elif isinstance(record, Unwritten):
+            security_log.warning("%d more refusals within a second: %s", record.count, record.text)
         elif isinstance(record, Trouble):
             log.warning("%s", record.text)
         else:
@@ -149,6 +154,7 @@ def performer_for(server: Server) -> Performer:
     if logging.getLogger("hpack").level == logging.NOTSET:
         logging.getLogger("hpack").setLevel(logging.INFO)
     server.notes_access = access_log.isEnabledFor(logging.INFO)
+    server.audit.tells_admissions = security_log.isEnabledFor(logging.INFO)
     for remark in server.app.remarks:
         log.log(logging.WARNING if remark.level == "warning" else logging.DEBUG, "%s: %s", remark.path, remark.text)
     return Performer(engines_for(server))

@@ -27,6 +27,7 @@ from attrs import frozen
 from ..http.cors import answer_fields, preflight_fields
 from ..http.response import empty, text
 from ..observe.escape import escape
+from .audit import Admission
 from .authorization import Unusable, decode
 from .chain import MISSING, Rejected, authenticator_for, believe
 from .groups import GROUPS, Cors, Group, RouteGroup
@@ -92,6 +93,20 @@ def refusal_of(request: Request, rejected: Rejected, how: str, level: Level = "w
         escape(rejected.user) if rejected.user else "",
         how,
         level,
+    )
+
+
+def admission_of(request: Request, identity: Identity | None = None, how: str = "HTTP request") -> Admission:
+    """The record of letting in `identity` (default: the request's own)."""
+    known = identity or request.identity
+    decision: Decision | None = request.head.cache
+    return Admission(
+        request.listener.name,
+        decision.group if decision is not None else "fallback",
+        known.kind if known is not None else "None",
+        request.peer,
+        escape(known.user) if known is not None else "",
+        how,
     )
 
 

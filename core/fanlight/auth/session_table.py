@@ -15,6 +15,7 @@ IDLE_SECONDS = 28_800
 """How long a session lasts without a request; each request begins it anew."""
 MOST = 100_000
 MOST_OF_USER = 1_000
+_TRIES = 20
 _SWEPT = 8
 """How many old sessions are looked at when a new one comes."""
 
@@ -55,7 +56,12 @@ class SessionTable:
 
     def __iter__(self) -> Iterator[tuple[bytes, Session]]:
         """Longest idle first.  A copy, so that another thread may read while the server works."""
-        return iter(list(self._sessions.items()))
+        for _ in range(_TRIES):
+            try:
+                return iter(list(self._sessions.items()))
+            except RuntimeError:
+                continue  # changed while it was copied
+        return iter(())
 
     def get(self, key: bytes) -> Session | None:
         """The session, whatever its age; changes nothing."""

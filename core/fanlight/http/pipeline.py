@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..auth.fields import common_fields
-from ..auth.gates import Decision, Refusal
+from ..auth.gates import Decision, Refusal, admission_of
 from ..auth.host import redirect_to_https
 from ..observe.records import Report
 from .request import Request
@@ -95,6 +95,7 @@ class Exchange:
         if decision.answer is not None:
             return await self._refused_late(decision)
         self.request.identity = decision.identity
+        await Report(admission_of(self.request))
         _, params = decision.match
         outcome = self._dispatch(params)
         return outcome if isinstance(outcome, Response) else await outcome

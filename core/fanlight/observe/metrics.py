@@ -271,11 +271,19 @@ class HttpMetrics:
         self._errors = TallyFamily(
             "counter", "fanlight_metrics_collector_errors", "Collectors that failed during a scrape.", "collector"
         )
+        self._auth = TallyFamily(
+            "counter",
+            "fanlight_auth_decisions",
+            "Decisions about who a caller is.",
+            "source",
+            "kind",
+            "outcome",
+        )
         self._late = self._lag.cell()
         """The one cell of the lag, which has no labels."""
         self._routes: dict[tuple[str, str], RouteCells] = {}
         """By path and source; at most one for each route of each listener."""
-        self._tallies = Tallies(self._requests, self._active, self._bytes, self._connections, self._errors)
+        self._tallies = Tallies(self._requests, self._active, self._bytes, self._connections, self._errors, self._auth)
         self.memory: Memory | None = None
         """What the metrics page remembers between scrapes; made by its first one."""
 
@@ -288,6 +296,10 @@ class HttpMetrics:
     def shown(self) -> tuple[OwnFamily, ...]:
         """All families as a scrape takes them: those of single numbers together."""
         return (self._tallies, self._durations, self._lag)
+
+    def authenticated(self, source: str, kind: str, outcome: str) -> None:
+        """Somebody was let in or refused."""
+        self._auth.cell(source, kind, outcome)._value += 1.0
 
     def route(self, path: str, source: str) -> RouteCells:
         """The cells of a route on a listener; the same object each time."""

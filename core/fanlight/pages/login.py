@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..auth.chain import Rejected, prove_password
 from ..auth.cookies import remove_session
-from ..auth.gates import refusal_of
+from ..auth.gates import admission_of, refusal_of
 from ..auth.origin import sends_cookie
 from ..http.body import read_json, repeated, wrong_shape
 from ..http.response import Refused, empty
@@ -41,7 +41,10 @@ async def login(request: Request) -> Response:
         await Report(refusal_of(request, outcome, "HTTP login failed authentication"))
         return _DENIED if outcome.status == 401 else outcome.response()
     cookie = await _sessions(request).begin(request, outcome)
-    return _FAILED if cookie is None else empty(200, ("set-cookie", cookie))
+    if cookie is None:
+        return _FAILED
+    await Report(admission_of(request, outcome, "HTTP login"))
+    return empty(200, ("set-cookie", cookie))
 
 
 async def logout(request: Request) -> Response:

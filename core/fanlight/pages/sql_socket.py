@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..asks import LimitTime, Race, Sleep, TimeUp
 from ..auth.chain import Rejected
-from ..auth.gates import refusal_of
+from ..auth.gates import admission_of, refusal_of
 from ..auth.identity import Identity
 from ..http.body import NotJson, parse_json
 from ..http.response import Refused, text
@@ -103,6 +103,7 @@ async def _proved(request: Request, opening: Opening | None) -> Identity | Rejec
         if not await Vouch():
             request.identity = None
             return Rejected("session expired", user=identity.user)
+        await Report(admission_of(request, how="WebSocket"))
     return identity
 
 
