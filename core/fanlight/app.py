@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from .config import Dialect, Remark, Settings
+from .config import ConfigurationError, Dialect, Remark, Settings
 from .http.router import Handler, Route
 from .limits import Limits
 from .listeners import Listener, vet
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from .auth.effects import SessionStore
+    from .auth.frontegg import FronteggSettings
     from .auth.groups import RouteGroup
+    from .auth.identity import Kind
+    from .auth.oidc import OidcSettings
     from .auth.users import Users
     from .catalog import Catalog
 
@@ -40,7 +43,8 @@ class App:
     our own, so that only `routes` are served.  `users` are those of kind
     Password; a `users_file` of the settings replaces them when serving starts.
     `session_store` keeps logins over a restart (None: a `sessions_file` of the
-    settings does, or nothing).
+    settings does, or nothing).  `oidc` and `frontegg` describe the providers of
+    those kinds; both may be replaced while they are used.
 
     Raises `ConfigurationError` for listeners that may not start; what else a
     person should know is in `remarks`.
@@ -64,6 +68,8 @@ class App:
         pages: bool = True,
         users: Users | None = None,
         session_store: SessionStore | None = None,
+        oidc: OidcSettings | None = None,
+        frontegg: FronteggSettings | None = None,
     ) -> None:
         if not 1 <= heap_frames <= 64:
             raise ValueError("heap_frames is 1 to 64")
@@ -84,6 +90,10 @@ class App:
         self._catalog: Catalog | None = None
         self._users = users
         self.session_store = session_store
+        self.oidc = oidc
+        self.frontegg = frontegg
+        if frontegg is None and any(listener.authenticator == "Frontegg" for listener in self.listeners):
+            raise ConfigurationError("frontegg", "a listener of kind Frontegg needs the settings of a tenant")
         self._routes = list(routes)
         self._pages = pages
 
@@ -95,6 +105,12 @@ class App:
 
             self._registry = REGISTRY
         return self._registry
+
+    def issuer(self, kind: Kind) -> str | None:
+        """Who issues tokens for listeners of `kind`, as far as that is to be published."""
+        if kind == "Oidc":
+            return self.oidc.issuer if self.oidc is not None else None
+        return self.frontegg.issuer if kind == "Frontegg" and self.frontegg is not None else None
 
     @property
     def users(self) -> Users:

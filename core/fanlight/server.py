@@ -31,8 +31,8 @@ from .wire.heads import http_date
 
 if TYPE_CHECKING:
     from .app import App
-    from .auth.checks import PasswordChecks
     from .auth.identity import Identity, Proof
+    from .auth.provers import Provers
     from .auth.sessions import Sessions
     from .exchanges import Exchanges
     from .http.static import Assets
@@ -96,10 +96,22 @@ class ListenerState:
             dialect=server.app.dialect,
             origins=origins,
             http_host_name=server.app.settings.http_host_name,
-            authenticator=authenticator_for(self.listener.authenticator, server.app.dialect, server.checks),
+            authenticator=authenticator_for(self.listener.authenticator, server.app.dialect, server.provers),
+            advertise_oauth=self._advertises(server),
         )
         self._heads.memo.clear()
         self._h2_heads = None
+
+    def _advertises(self, server: Server) -> bool:
+        """Whether OAuth clients are told where tokens come from: on Oidc, and for a tenant that has a good issuer."""
+        if self.listener.authenticator == "Oidc":
+            return True
+        issuer = server.app.issuer(self.listener.authenticator)
+        if issuer is None:
+            return False
+        from .auth.keyring import issuer_problem
+
+        return issuer_problem(issuer) is None
 
     def left(self, peer: str) -> None:
         """A connection of `peer` is gone, or turned out to be somebody else's."""
@@ -158,7 +170,11 @@ class Server:
         self.recent: deque[AccessRecord] = deque(maxlen=RECENT_REQUESTS)
         self.common_fields: Fields = common_fields(text(400, ""), credentialed=False)
         self.origins = self._origins(())
-        self.checks = self._new_checks() if any(item.authenticator != "None" for item in app.listeners) else None
+        self.provers: Provers | None = None
+        if any(listener.authenticator != "None" for listener in app.listeners):
+            from .auth.provers import Provers  # not where nobody is asked for proof
+
+            self.provers = Provers(app, entropy)
         self.listeners = {listener.name: ListenerState(self, listener) for listener in app.listeners}
         self._deadlines: Deadlines[Connection] = Deadlines()
         self._count = 0
@@ -277,23 +293,13 @@ class Server:
             self._dates = (b"date: " + value + b"\r\n", value)
         return self._dates[connection.wire.protocol == "h2"]
 
-    def _new_checks(self) -> PasswordChecks:
-        """What tells passwords; not imported where nobody is asked for one."""
-        from .auth.checks import PasswordChecks
-        from .auth.throttle import Rate
-
-        settings = self.app.settings
-        named = Rate(settings.auth_failure_burst, settings.auth_failure_refill_seconds)
-        peer = Rate(settings.peer_auth_failure_burst, settings.peer_auth_failure_refill_seconds)
-        return PasswordChecks(self.app.users, named, peer, self.entropy)
-
     def users_changed(self, names: frozenset[str]) -> None:
         """The users of those names are not what they were: what was found out before holds no more.
 
         The host re-arms its timer afterwards: sockets may be due.
         """
-        if self.checks is not None:
-            self.checks.forget()
+        if self.provers is not None:
+            self.provers.checks.forget()
         self.end_sockets(lambda identity, proof: identity.user in names and not self._role_holds(identity, proof))
 
     def holds(self, state: ListenerState, identity: Identity, proof: Proof) -> bool:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from fanlight.auth.identity import Identity
 from fanlight.server import Server
 from fanlight_engines.performer import Performer
 
@@ -14,6 +15,7 @@ from ..clients.wires import SocketWire, Wire
 from . import controls, worlds
 from .performing import Watched
 from .stage import Stage, World
+from .tls import client_context
 
 
 class SocketStage:
@@ -43,9 +45,14 @@ class SocketStage:
         """The effects that were performed, by the name of their type."""
         return self.watched.performed
 
+    @property
+    def identities(self) -> list[Identity]:
+        """Those of SQL sessions."""
+        return self.watched.identities
+
     def connect(self, listener: str) -> Wire:
         """A socket."""
-        return SocketWire(self._served.address(listener))
+        return SocketWire(self._served.address(listener), tls=client_context() if self._world.secure else None)
 
     def authority(self, listener: str) -> str:
         """Loopback and the port that was bound."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from attrs import Factory, define, evolve, field, frozen
 
 from fanlight.app import App
+from fanlight.auth.identity import Identity
 from fanlight.observe.records import Failure
 from fanlight.server import Server
 
@@ -21,6 +22,7 @@ from ..clients.blocking import PATIENCE, HttpConnection
 from ..clients.messages import Answer, Outgoing
 from ..clients.wires import Wire
 from .model import Json, Mismatch
+from .providers import Providers
 
 GROUPS = ("base", "webhook", "internal", "metrics", "profiling", "mcp_agent", "mcp_developer", "console_config")
 
@@ -43,6 +45,7 @@ class World:
     a SQL session answers; `now` sets the wall clock; `result_limit` bounds the
     rows of one statement, in bytes; `connections` how many SQL sessions may be open.
     `users` are those of kind Password (`password` in the clear), `settings` more of the app's settings.
+    `providers` are other servers; `secure` clients speak TLS.
     """
 
     listeners: tuple[Listening, ...] = (Listening(),)
@@ -56,6 +59,8 @@ class World:
     connections: int | None = None
     users: Mapping[str, Mapping[str, Json]] = Factory(dict)
     settings: Mapping[str, Json] = Factory(dict)
+    providers: Providers | None = None
+    secure: bool = False
 
 
 class Stage(Protocol):
@@ -63,6 +68,11 @@ class Stage(Protocol):
 
     app: App
     server: Server
+
+    @property
+    def identities(self) -> list[Identity]:
+        """Those that SQL sessions were opened for."""
+        ...
 
     @property
     def performed(self) -> Counter[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fanlight import App, Listener, Request, Response, Route
+from fanlight.auth.identity import Identity
 from fanlight.http.response import json as json_response
 from fanlight.http.response import text
 from fanlight.http.websocket import AcceptWebSocket, CloseWebSocket, NextMessage, PeerClosed, SendMessage
@@ -73,6 +74,7 @@ class ModelStage:
         self.sim = Sim(self.app)
         self.server = self.sim.server
         self.performed: Counter[str] = Counter()
+        self.identities: list[Identity] = []
         self.notes: list[Any] = self.sim.notes
 
     def connect(self, listener: str) -> Wire:

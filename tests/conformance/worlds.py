@@ -17,6 +17,7 @@ from fanlight.listeners import Listener
 
 from .model import Json
 from .stage import Listening, World
+from .tls import files
 
 DEFAULT_PORT = 6876
 
@@ -34,10 +35,13 @@ def application(world: World, *, any_port: bool) -> App:
         made = Gauge(gauge["name"], gauge["help"], list(labels), registry=registry)
         (made.labels(**labels) if labels else made).set(gauge["value"])
     options = world.listeners[0].options if world.listeners else {}
+    certificate: dict[str, Any] = {}
+    if any(listening.options.get("tls") for listening in world.listeners):
+        certificate = dict(zip(("tls_certificate", "tls_key"), files().paths, strict=True))
     settings = Settings(
         http_host_name=options.get("http_host_name"),
         allowed_origins=tuple(options["allowed_origins"]) if "allowed_origins" in options else None,
-        **world.settings,
+        **{**world.settings, **certificate},
     )
     app = App(
         listeners=[_listener(listening, any_port) for listening in world.listeners],
@@ -46,6 +50,8 @@ def application(world: World, *, any_port: bool) -> App:
         sql_writers="everybody",
         metric_rules=world.rules,
         users=Users({name: role_of(given) for name, given in world.users.items()}),
+        oidc=world.providers.oidc() if world.providers is not None else None,
+        frontegg=world.providers.frontegg(options.get("frontegg_oauth_issuer_url")) if world.providers else None,
     )
     if world.result_limit is not None:
         app.sql_result_bytes = world.result_limit
@@ -79,6 +85,7 @@ def _listener(listening: Listening, any_port: bool) -> Listener:
         name=listening.name,
         address=f"127.0.0.1:{port}",
         authenticator=kind,
+        tls=given.get("tls", False),
         groups=groups,
         plaintext_policy=given.get("plaintext_policy", "close"),
         allowed_hosts=tuple(given.get("allowed_hosts", ())),

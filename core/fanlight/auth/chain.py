@@ -1,20 +1,21 @@
 """How a caller proves who they are: the seam between the gates and the kinds.
 
 An `Authenticate` is a routine that turns credentials into an identity or a
-rejection.  Kinds None and Password are here whole; the other kinds are not part
-of this release, and a listener that asks for one is refused when the server is
-built, never served without authentication.
+rejection.  Kind None is here whole; the others are put together from what
+proves passwords and tokens (`provers`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve, frozen
 
-from ..config import ConfigurationError
 from ..http.response import Fields, Response, empty, text
+from ..latch import Moment
+from ..lobby import network_of
 from .authorization import Credentials, Password, Unusable
 from .identity import Identity, Kind, Proof
 from .roles import is_user_name, named
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from ..config import Dialect
     from ..http.request import Request
     from .checks import PasswordChecks
+    from .provers import Provers
+    from .throttle import Throttle
 
 
 @frozen
@@ -99,26 +102,29 @@ def too_many(seconds: float, user: str = "") -> Rejected:
     return Rejected("too many attempts", body=TOO_MANY, user=user, status=429, fields=(retry,))
 
 
-def authenticator_for(kind: Kind, dialect: Dialect, checks: PasswordChecks | None = None) -> Authenticate:
-    """The authenticator of `kind`; `ConfigurationError` where this release has none.
+async def prove_bearer(
+    throttle: Throttle, peer: str, proof: Routine[Identity | Rejected], outage: Callable[[Rejected], bool]
+) -> Identity | Rejected:
+    """The outcome of `proof`, which judges a token; a refused one costs the peer network a try (threats: T1)."""
+    network = network_of(peer)
+    delay = throttle.peer_delay(network, (await Moment()).mono)
+    if delay:
+        proof.close()
+        return too_many(delay)
+    outcome = await proof
+    if isinstance(outcome, Rejected) and not outage(outcome):
+        throttle.spend(network, (await Moment()).mono)
+    return outcome
 
-    Kind Password needs `checks`.
-    """
-    require_available(kind, "authenticator")
+
+def authenticator_for(kind: Kind, dialect: Dialect, provers: Provers | None = None) -> Authenticate:
+    """The authenticator of `kind`.  All but None need `provers`."""
 
     async def authenticate(request: Request, credentials: Credentials, /) -> Identity | Rejected:
         return believe(credentials, dialect)
 
-    async def by_password(request: Request, credentials: Credentials, /) -> Identity | Rejected:
-        assert checks is not None
-        if not isinstance(credentials, Password):
-            return MISSING  # a token is nothing here, and nothing that is wrong
-        return await prove_password(checks, dialect, request.peer, credentials.user, credentials.password)
-
-    return authenticate if kind == "None" else by_password
-
-
-def require_available(kind: Kind, path: str) -> None:
-    """`ConfigurationError` about `path` for a kind that this release cannot check."""
-    if kind not in ("None", "Password"):
-        raise ConfigurationError(path, f"authenticator kind {kind} is not available in this release")
+    if kind == "None":
+        return authenticate
+    if provers is None:
+        raise ValueError(f"kind {kind} needs provers")
+    return {"Password": provers.by_password, "Oidc": provers.by_oidc, "Frontegg": provers.by_frontegg}[kind]

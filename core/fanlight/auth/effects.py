@@ -6,11 +6,14 @@ An engine answers with values; it raises only on bugs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn, Protocol
 
 from attrs import field, frozen
 
 from ..asks import Effect
+
+if TYPE_CHECKING:
+    from .jwk import Jwk
 
 
 class Secret:
@@ -73,6 +76,61 @@ class VerifyPassword(Effect[bool]):
     stored: str = field(repr=False)
     password: Secret
     attempt: Attempt = field(eq=False, repr=False)
+
+
+@frozen
+class Fetched:
+    """An answer of another server.  `trace` is its own number for the exchange, escaped, for logs."""
+
+    status: int
+    body: bytes = field(repr=False)
+    trace: str = ""
+
+
+@frozen
+class FetchFailed:
+    """No answer; `reason` is from a closed list and holds nothing of the request."""
+
+    reason: Literal["timeout", "refused", "unreachable", "too large", "redirected", "address not allowed", "no library"]
+
+
+@frozen
+class FetchDocument(Effect["Fetched | FetchFailed"]):
+    """GET `url`, or POST the JSON text `body` to it; at most `limit` bytes of answer within `seconds`.
+
+    Follows three redirects at most, none to another scheme, none of a POST,
+    and with `same_host` none to another host.  `unless_private`: addresses of
+    this machine and of private networks are refused, unless that URL's host is
+    at one.  No proxy, no cookie, no credentials of its own.
+    """
+
+    url: str
+    seconds: float
+    limit: int
+    body: bytes | None = field(default=None, repr=False)
+    same_host: bool = False
+    unless_private: str | None = None
+
+
+@frozen
+class Pem:
+    """A public key as PEM text."""
+
+    text: str = field(repr=False)
+
+
+@frozen
+class VerifySignature(Effect[bool]):
+    """Is `signature` the signature of `signed` by `algorithm` (a name of RFC 7518) under `key`?
+
+    Takes less than a millisecond, so it is done where it is asked.
+    """
+
+    runs: ClassVar[Literal["worker", "loop"]] = "loop"
+    key: Jwk | Pem
+    algorithm: str
+    signed: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
 
 
 @frozen

@@ -226,7 +226,7 @@ class Gates:
         self._believes = listener.authenticator == "None"
         self._authenticator = authenticator or authenticator_for(listener.authenticator, dialect)
         self._sessions = sessions
-        self._advertise = advertise_oauth
+        self.advertises_oauth = advertise_oauth
         self._guard = HostGuard(listener.allowed_hosts, http_host_name) if self._believes else None
         self._hosts: dict[str, Response | None] = {}
         self._anonymous = named(dialect.anonymous_user, "None", dialect)
@@ -469,7 +469,7 @@ class Gates:
         basic = ("www-authenticate", f"Basic realm={self.dialect.realm}")
         if GROUPS[group].cors != "mcp":
             return (basic,) if head.path == "/" or head.path.startswith(_BASIC_PAGES) else ()
-        host = resolve_host(self.http_host_name, head.authority) if self._advertise else None
+        host = resolve_host(self.http_host_name, head.authority) if self.advertises_oauth else None
         if host is None:
             return (basic,)
         metadata = f'resource_metadata="https://{host}{_METADATA_PATH}"'

@@ -101,6 +101,10 @@ class Throttle:
         bucket = self._buckets.get(key) or self._buckets.get(_wider(key))
         return bucket.delay(mono) if bucket is not None else 0.0
 
+    def peer_delay(self, network: str, mono: float) -> float:
+        """The same for an attempt that no name goes with."""
+        return self._delay(network, mono) if self._buckets and self._peer.burst else 0.0
+
     async def reserve(self, network: str, user: str) -> Reservation | float:
         """Reserve what a failure will cost; a number: the seconds until trying again makes sense.
 

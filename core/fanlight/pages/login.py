@@ -34,9 +34,9 @@ async def login(request: Request) -> Response:
     Whether any route admits the user is not asked here, but at every use.
     """
     user, password = await _credentials(request)
-    checks = request.server.checks
-    assert checks is not None
-    outcome = await prove_password(checks, request.server.app.dialect, request.peer, user, password)
+    provers = request.server.provers
+    assert provers is not None
+    outcome = await prove_password(provers.checks, request.server.app.dialect, request.peer, user, password)
     if isinstance(outcome, Rejected):
         await Report(refusal_of(request, outcome, "HTTP login failed authentication"))
         return _DENIED if outcome.status == 401 else outcome.response()

@@ -23,7 +23,9 @@ def test_groups_are_known() -> None:
     assert {GROUPS[route.group].roles for route in ROUTES} <= {*CONFIGURED_GROUPS, None}
     # Without roles nobody is asked who he is: few routes may be so.
     public = {route.path for route in ROUTES if GROUPS[route.group].roles is None}
-    assert public == {"/api/login", "/api/logout"}
+    metadata = "/.well-known/oauth-protected-resource"
+    documents = {metadata, f"{metadata}/api/mcp/agent", f"{metadata}/api/mcp/developer"}
+    assert public == {"/api/login", "/api/logout", *documents}
 
 
 def test_handlers_are_coroutine_functions_with_a_contract() -> None:
