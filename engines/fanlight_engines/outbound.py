@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -48,10 +48,10 @@ class Outbound:
             return FetchFailed("no library")
         try:
             return self._follow(effect, time.monotonic() + effect.seconds)
-        except (TimeoutError, urllib3.exceptions.TimeoutError):
-            return FetchFailed("timeout")
         except urllib3.exceptions.NewConnectionError:
             return FetchFailed("refused")
+        except (TimeoutError, urllib3.exceptions.TimeoutError):
+            return FetchFailed("timeout")
         except (OSError, ValueError, urllib3.exceptions.HTTPError):
             return FetchFailed("unreachable")
 
@@ -63,7 +63,7 @@ class Outbound:
             addresses = resolve(parts)
             if any(map(is_private, addresses)) and not _may_be_private(effect):
                 return FetchFailed("address not allowed")
-            answer = self._one(effect, parts, addresses[0], until)
+            answer = self._somewhere(effect, parts, addresses, until)
             if not isinstance(answer, str):
                 return answer
             target = urlsplit(urljoin(parts.geturl(), answer))
@@ -72,6 +72,19 @@ class Outbound:
                 break
             parts = target
         return FetchFailed("redirected")
+
+    def _somewhere(
+        self, effect: FetchDocument, parts: SplitResult, addresses: Sequence[Address], until: float
+    ) -> Answer | str:
+        """The same at the first address where somebody listens."""
+        from urllib3.exceptions import NewConnectionError
+
+        for address in addresses[:-1]:
+            try:
+                return self._one(effect, parts, address, until)
+            except NewConnectionError:
+                continue
+        return self._one(effect, parts, addresses[-1], until)
 
     def _one(self, effect: FetchDocument, parts: SplitResult, address: Address, until: float) -> Answer | str:
         """One request to one address: an answer, or where it redirects to."""

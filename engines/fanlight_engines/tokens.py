@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from fanlight.auth.effects import Pem, VerifySignature
@@ -29,7 +30,7 @@ class Signatures:
         """Load the libraries before serving; raises `ConfigurationError` where they are not installed."""
         try:
             algorithms()
-            import urllib3  # noqa: F401
+            import_module("urllib3")
         except ImportError as missing:
             raise ConfigurationError(
                 "authenticator_kind", f"kinds Oidc and Frontegg need {missing.name}: pip install 'fanlight[oidc]'"

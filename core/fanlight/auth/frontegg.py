@@ -183,7 +183,7 @@ class FronteggTokens:
         if pair is None or not is_user_name(user):
             return Rejected(BAD, user=user)
         access = await self._access(settings, network_of(peer), pair)
-        if isinstance(access, float):
+        if isinstance(access, int | float):
             return too_many(access, user)
         if access is None or not same_user(user, access.user):
             return Rejected(BAD, user=user)

@@ -1,7 +1,8 @@
 """Drives routines by hand: the clock, the latches and the effects that they ask for, in any order.
 
 What a connection does for its conversations, without a connection: `Crowd`
-steps routines until each waits or ends; effects wait until a test answers them.
+steps routines until each waits or ends; effects and sleeps wait until a test
+answers them, signatures are verified at once and for real.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from typing import Any, cast
 
 from attrs import define, field
 
-from fanlight.asks import ClientGone, Effect
+from fanlight.asks import ClientGone, Effect, Sleep
+from fanlight.auth.effects import VerifySignature
 from fanlight.latch import Await, Moment
 from fanlight.moment import Now
+from fanlight.observe.records import Report
+from fanlight_engines.tokens import verify
 from tests.sim import START
 
 
@@ -46,6 +50,11 @@ class Actor:
                 return
             if isinstance(ask, Moment):
                 answer = self.crowd.now
+            elif isinstance(ask, Report):
+                self.crowd.reported.append(ask.record)
+                answer = None
+            elif isinstance(ask, VerifySignature):
+                answer = verify(ask)
             elif isinstance(ask, Await) and ask.latch.is_open:
                 answer = None
             else:
@@ -57,7 +66,7 @@ class Actor:
         if isinstance(ask, Await):
             ask.latch.waiting[cast(Any, self)] = cast(Any, self)
         else:
-            assert isinstance(ask, Effect), ask
+            assert isinstance(ask, Effect | Sleep), ask
             self.crowd.asked.append((self, ask))
 
     def leave(self) -> None:
@@ -76,6 +85,7 @@ class Crowd:
     now: Now = START
     ready: list[tuple[Actor, Any]] = field(factory=list)
     asked: list[tuple[Actor, Any]] = field(factory=list)
+    reported: list[Any] = field(factory=list)
 
     def start(self, routine: Coroutine[Any, Any, Any]) -> Actor:
         """Run a routine until it waits."""

@@ -1,8 +1,7 @@
-"""`fanlight.auth.chain`: kind None whole, the order of session and credentials, and closed doors."""
+"""`fanlight.auth.chain`: kind None whole, outcomes of password checks, what a refused token costs."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,12 +10,15 @@ from hypothesis import strategies as st
 
 from fanlight.asks import Routine
 from fanlight.auth.authorization import Credentials, Password, Token, Unusable
-from fanlight.auth.chain import MISSING, Rejected, authenticator_for, believe, prove_password, too_many
+from fanlight.auth.chain import MISSING, Rejected, authenticator_for, believe, prove_bearer, prove_password, too_many
 from fanlight.auth.checks import WRONG, PasswordChecks, Refused
 from fanlight.auth.identity import Identity, Kind
+from fanlight.auth.throttle import Rate, Throttle
 from fanlight.auth.users import Role
-from fanlight.config import ConfigurationError, Dialect
+from fanlight.config import Dialect
 from fanlight.http.request import Request
+
+from .driving import Crowd
 
 DIALECT = Dialect()
 ANYBODY = Identity("anonymous_http_user")
@@ -59,10 +61,28 @@ def test_kind_none_never_looks_at_a_password(user: str, one: str, other: str) ->
     assert believe(Password(user, one), DIALECT) == believe(Password(user, other), DIALECT)
 
 
-@pytest.mark.parametrize("kind", ["Oidc", "Frontegg"])
-def test_other_kinds_are_refused(kind: Kind) -> None:
-    with pytest.raises(ConfigurationError, match=f"authenticator kind {kind} is not available in this release"):
+@pytest.mark.parametrize("kind", ["Password", "Oidc", "Frontegg"])
+def test_other_kinds_need_something_that_proves(kind: Kind) -> None:
+    with pytest.raises(ValueError, match=f"kind {kind} needs provers"):
         authenticator_for(kind, DIALECT)
+
+
+async def _outcome(outcome: Identity | Rejected) -> Identity | Rejected:
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("outcome", "outage", "spent"),
+    [(Identity("ada"), False, False), (Rejected("bad"), False, True), (Rejected("down"), True, False)],
+)
+def test_a_refused_token_costs_the_network_a_try(outcome: Identity | Rejected, outage: bool, spent: bool) -> None:
+    crowd, throttle = Crowd(), Throttle(Rate(10, 1.0), Rate(1, 60.0))
+    judged = prove_bearer(throttle, "192.0.2.7", _outcome(outcome), lambda rejected: outage)
+    assert crowd.start(judged).result == outcome
+    again = crowd.start(prove_bearer(throttle, "192.0.2.7", _outcome(outcome), lambda rejected: outage))
+    assert again.result == (too_many(60) if spent else outcome)
+    other = crowd.start(prove_bearer(throttle, "192.0.2.8", _outcome(outcome), lambda rejected: outage))
+    assert other.result == outcome
 
 
 class _Found:
@@ -89,9 +109,7 @@ class _Found:
 )
 def test_kind_password(found: Role | Refused, outcome: Identity | Rejected) -> None:
     checks = _Found(found)
-    authenticate = authenticator_for("Password", DIALECT, cast(PasswordChecks, checks))
-    sent = cast(Request, SimpleNamespace(peer="192.0.2.7"))
-    answer = run(authenticate(sent, Password("ada", "secret")))
+    answer = run(prove_password(cast(PasswordChecks, checks), DIALECT, "192.0.2.7", "ada", "secret"))
     assert answer == outcome
     assert checks.asked == [("192.0.2.7", "ada", "secret")]
     if isinstance(found, Role):
@@ -102,13 +120,6 @@ def test_password_of_an_internal_user() -> None:
     checks = cast(PasswordChecks, _Found(Role("stored")))
     outcome = run(prove_password(checks, DIALECT, "", "mz_system", ""))
     assert outcome == Identity("mz_system", "Password", internal=True)
-
-
-@pytest.mark.parametrize("credentials", [Unusable.ABSENT, Token("anything")])
-def test_nothing_and_tokens_are_missing_credentials_on_kind_password(credentials: Credentials) -> None:
-    checks = _Found(WRONG)
-    assert run(authenticator_for("Password", DIALECT, cast(PasswordChecks, checks))(REQUEST, credentials)) is MISSING
-    assert checks.asked == []
 
 
 @pytest.mark.parametrize("user", ["", "a\nb", "é" * 128])
