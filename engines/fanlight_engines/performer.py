@@ -108,7 +108,7 @@ class Performer:
             log.error("failure in %s", record.where, exc_info=record.error)
         elif isinstance(record, Refusal):
             level = logging.WARNING if record.level == "warning" else logging.DEBUG
-            security_log.log(level, "%s: %s", record.how, record.text, extra={"refusal": record})
+            security_log.log(level, "%s failed authentication: %s", record.how, record.text, extra={"refusal": record})
         elif isinstance(record, Admission):
             security_log.info("%s admitted", record.how, extra={"admission": record})
         elif isinstance(record, Unwritten):

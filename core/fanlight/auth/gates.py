@@ -77,7 +77,7 @@ class Refusal:
     kind: str
     peer: str
     user: str = ""
-    how: str = "HTTP request failed authentication"
+    how: str = "HTTP request"
     level: Level = "warning"
 
 

@@ -38,7 +38,7 @@ async def login(request: Request) -> Response:
     assert provers is not None
     outcome = await prove_password(provers.checks, request.server.app.dialect, request.peer, user, password)
     if isinstance(outcome, Rejected):
-        await Report(refusal_of(request, outcome, "HTTP login failed authentication"))
+        await Report(refusal_of(request, outcome, "HTTP login"))
         return _DENIED if outcome.status == 401 else outcome.response()
     cookie = await _sessions(request).begin(request, outcome)
     if cookie is None:

@@ -82,7 +82,7 @@ async def _admitted(request: Request) -> Mapping[str, str] | None:
     identity = await _proved(request, opening)
     if opening is None or isinstance(identity, Rejected):
         if isinstance(identity, Rejected):
-            await Report(refusal_of(request, identity, "WebSocket failed authentication", "debug"))
+            await Report(refusal_of(request, identity, "WebSocket", "debug"))
         await CloseWebSocket(PROTOCOL_ERROR, UNAUTHORIZED)
         return None
     return opening.options
