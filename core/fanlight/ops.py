@@ -13,6 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from .asks import ClientGone, LimitTime, Sleep
+from .auth.session_table import IDLE_SECONDS
 from .http.request import ReadBody
 from .http.response import Refused, Response, SendBody
 from .http.websocket import (
@@ -243,7 +244,9 @@ def _vouch(connection: Connection, conversation: Conversation, op: Vouch) -> Any
     if not connection.server.holds(connection.listener, identity, proof):
         return False
     connection.server.vouched[conversation] = connection
-    if proof.ends is not None:
+    if proof.session is not None:  # from the handshake on, whatever is said
+        conversation.ends_at = conversation.exchange.request.arrived.mono + IDLE_SECONDS
+    elif proof.ends is not None:
         conversation.ends_at = connection.now.mono + max(0.0, proof.ends - connection.now.wall)
     return True
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from ..http.response import Fields, Response, empty, text
 from ..latch import Moment
 from ..lobby import network_of
 from .authorization import Credentials, Password, Unusable
 from .identity import Identity, Kind, Proof
-from .roles import is_user_name, named
+from .roles import is_internal, is_user_name, named
 from .users import Role
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ async def prove_password(
         return Rejected("invalid credentials", user=user)
     found = await checks.check(peer, user, password)
     if isinstance(found, Role):
-        return evolve(named(user, "Password", dialect), superuser=found.superuser, proof=Proof(found.mark))
+        internal = is_internal(user, dialect)
+        return Identity(user, "Password", internal=internal, superuser=found.superuser, proof=Proof(found.mark))
     if found.retry_after is None:
         return Rejected("invalid credentials", user=user)
     return too_many(found.retry_after, user)

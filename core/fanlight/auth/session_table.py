@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from .identity import Identity
+    from .users import Role
 
 IDLE_SECONDS = 28_800
 """How long a session lasts without a request; each request begins it anew."""
@@ -23,10 +27,11 @@ _SWEPT = 8
 class Session:
     """One login.  Times are Unix seconds; `mark` is that of the role it was made with (`users.Role.mark`).
 
-    `kept` is the activity that a store knows of.
+    `kept` is the activity that a store knows of; `identity` who it was last found to be, by the value of the role
+    then.
     """
 
-    __slots__ = ("active", "created", "kept", "mark", "user")
+    __slots__ = ("active", "created", "identity", "kept", "mark", "user")
 
     def __init__(self, user: str, created: float, active: float, mark: str) -> None:
         self.user = user
@@ -34,6 +39,7 @@ class Session:
         self.active = active
         self.mark = mark
         self.kept = active
+        self.identity: tuple[Role, Identity] | None = None
 
 
 class SessionTable:

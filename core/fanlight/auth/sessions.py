@@ -18,7 +18,7 @@ from .cookies import ID_BYTES, id_bytes, id_text, is_session_id, remove_session,
 from .effects import KeepSessions, KeptSession, LoadSessions
 from .identity import Identity, Proof
 from .roles import named
-from .session_table import IDLE_SECONDS, Session, SessionTable
+from .session_table import Session, SessionTable
 
 if TYPE_CHECKING:
     from ..config import Dialect
@@ -95,12 +95,17 @@ class Sessions:
         return Carried(identity, set_session(self._dialect.session_cookie, values[0], secure=self._secure))
 
     def _identity(self, key: bytes, session: Session) -> Identity | None:
-        """Who the session is of, if its credentials still hold."""
+        """Who the session is of, if its credentials still hold; worked out once for each value of the role."""
         role = self._users.find(session.user)
+        if session.identity is not None and session.identity[0] is role:
+            return session.identity[1]
         if role is None or not role.login or role.mark != session.mark:
             return None
-        proof = Proof(session.mark, key, session.active + IDLE_SECONDS)
-        return evolve(named(session.user, "Password", self._dialect), superuser=role.superuser, proof=proof)
+        proof = Proof(session.mark, key)
+        identity = named(session.user, "Password", self._dialect)
+        identity = evolve(identity, superuser=role.superuser, proof=proof)
+        session.identity = (role, identity)
+        return identity
 
     async def begin(self, request: Request, identity: Identity) -> str | None:
         """A session under a new id for whoever has just logged in; the Set-Cookie value, None if it cannot be kept.

@@ -25,19 +25,19 @@ class Role:
     """A user.  `stored` is the form of `scram`, None for one who has no password.
 
     `epoch` counts what ends sessions: a new password, the loss of `login`.
+    `mark` is what a session remembers of the credentials it was made with;
+    another one ends it.  It is not the stored form itself, so that a list of
+    sessions tells nothing.
     """
 
     stored: str | None = field(default=None, repr=False)
     login: bool = True
     superuser: bool = False
     epoch: int = 0
+    mark: str = field(init=False, eq=False, repr=False)
 
-    @property
-    def mark(self) -> str:
-        """What a session remembers of the credentials it was made with; another one ends it.
-
-        Not the stored form itself, so that a list of sessions tells nothing.
-        """
+    @mark.default
+    def _marked(self) -> str:
         digest = sha256((self.stored or "").encode("utf-8", "surrogatepass")).hexdigest()
         return f"{self.epoch}:{digest[:16]}"
 

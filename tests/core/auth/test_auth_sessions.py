@@ -81,7 +81,7 @@ def test_found() -> None:
     assert isinstance(found.outcome, Identity)
     assert found.outcome.proof is not None
     assert found.outcome.proof.session == key_of(id_bytes(value))
-    assert found.outcome.proof.ends == desk.crowd.now.wall + 28_800
+    assert desk.find(value).outcome is found.outcome
     assert value not in repr(found.outcome)
 
 
