@@ -18,7 +18,7 @@ from ..asks import ClientGone, TimeUp
 from ..latch import Await, Latch, Moment
 from ..lobby import network_of
 from .effects import Attempt, AwaitPassword, Secret, VerifyPassword
-from .scram import LONGEST_PASSWORD, decoy, parse
+from .scram import LONGEST_PASSWORD, decoy
 from .throttle import Rate, Reservation, Throttle
 from .users import NOBODY, Role
 
@@ -101,11 +101,11 @@ class PasswordChecks:
         is cut, and checked against it as well.
         """
         role = self._users.find(user) or NOBODY
-        stored = role.stored if role.login else None
-        cut = password.encode()[:LONGEST_PASSWORD].decode(errors="ignore")
-        if stored is None or cut != password or parse(stored) is None:
+        long = len(password) * 4 > LONGEST_PASSWORD  # at most four bytes each
+        cut = password.encode()[:LONGEST_PASSWORD].decode(errors="ignore") if long else password
+        if role.stored is None or not role.login or not role.iterations or cut != password:
             return NOBODY, self._decoy, cut
-        return role, stored, password
+        return role, role.stored, password
 
     async def _fly(self, network: str, user: str, key: bytes, role: Role, verify: VerifyPassword) -> Role | Refused:
         """Do the check for everybody who has the same to ask meanwhile."""

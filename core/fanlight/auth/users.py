@@ -12,12 +12,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 
-from attrs import evolve, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from ..config import ConfigurationError
 from ..observe.escape import escape
 from .roles import is_user_name
 from .scram import ITERATIONS, parse
+
+
+def _mark_of(role: Role) -> str:
+    digest = sha256((role.stored or "").encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{role.epoch}:{digest[:16]}"
+
+
+def _iterations_of(role: Role) -> int:
+    parts = parse(role.stored) if role.stored is not None else None
+    return parts.iterations if parts is not None else 0
 
 
 @frozen
@@ -27,19 +37,16 @@ class Role:
     `epoch` counts what ends sessions: a new password, the loss of `login`.
     `mark` is what a session remembers of the credentials it was made with;
     another one ends it.  It is not the stored form itself, so that a list of
-    sessions tells nothing.
+    sessions tells nothing.  `iterations` is the count of the stored form, 0 for
+    none and for a malformed one.
     """
 
     stored: str | None = field(default=None, repr=False)
     login: bool = True
     superuser: bool = False
     epoch: int = 0
-    mark: str = field(init=False, eq=False, repr=False)
-
-    @mark.default
-    def _marked(self) -> str:
-        digest = sha256((self.stored or "").encode("utf-8", "surrogatepass")).hexdigest()
-        return f"{self.epoch}:{digest[:16]}"
+    mark: str = field(init=False, eq=False, repr=False, default=Factory(_mark_of, takes_self=True))
+    iterations: int = field(init=False, eq=False, repr=False, default=Factory(_iterations_of, takes_self=True))
 
 
 NOBODY = Role(login=False)
@@ -150,8 +157,7 @@ class Users:
 
 def count_of(role: Role | None) -> int:
     """The iterations of a role's stored form; 0 without one."""
-    parts = parse(role.stored) if role is not None and role.stored is not None else None
-    return parts.iterations if parts is not None else 0
+    return role.iterations if role is not None else 0
 
 
 def check_user(name: object, stored: object, path: str) -> None:
