@@ -66,8 +66,9 @@ class Passwords:
         return done.result() if done is not None else bool(effect.attempt.result)
 
     def _step_back(self) -> None:
-        """Let every other thread go first, where the system knows priorities of threads."""
-        if sys.platform == "linux" and not getattr(self._modest, "now", False):
+        """Let every other thread go first, where the system knows priorities of threads; never the program's own."""
+        own = threading.current_thread() is threading.main_thread()
+        if sys.platform == "linux" and not own and not getattr(self._modest, "now", False):
             self._modest.now = True
             try:
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -71,3 +72,9 @@ def test_few_threads_of_their_own() -> None:
     names = {thread.name for thread in threading.enumerate() if thread.name.startswith("fanlight-passwords")}
     assert 1 <= len(names) <= min(4, engine.own_threads)
     performer.close()
+
+
+def test_the_programs_own_thread_keeps_its_priority() -> None:
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    Passwords().handlers[VerifyPassword](effect("secret", hash_password("secret", iterations=2)))
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
