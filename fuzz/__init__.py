@@ -12,7 +12,19 @@ from importlib import import_module
 from pathlib import Path
 
 CORPUS = Path(__file__).parent / "corpus"
-TARGETS = ("head", "chunked", "proxy", "h1", "h2", "ws", "operations", "sql_frames", "subscribe")
+TARGETS = (
+    "head",
+    "chunked",
+    "proxy",
+    "h1",
+    "h2",
+    "ws",
+    "operations",
+    "sql_frames",
+    "subscribe",
+    "credentials",
+    "tokens",
+)
 
 Target = Callable[[bytes], None]
 

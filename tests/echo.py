@@ -149,7 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         host = given.listen.rpartition(":")[0].strip("[]")
-        settings = Settings(**certificates(Path(folder), host)) if given.tls else None
+        files: dict[str, Any] = certificates(Path(folder), host) if given.tls else {}
+        settings = Settings(**files)
         app = application(given.listen, tls=given.tls, settings=settings)
         (over_trio if given.over == "trio" else over_asyncio)(app)
 

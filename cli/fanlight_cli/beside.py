@@ -43,6 +43,9 @@ def run_beside(wish: Wish, program: str, arguments: Sequence[str], *, module: bo
         say(remark)
     try:
         start(app, quiet=quiet)
+    except ConfigurationError as mistake:  # in a file that the first one names
+        say(str(mistake))
+        return MISUSED
     except OSError as error:
         say(reason(error, app) + ("" if strict else "; the program runs without it"))
         if strict:

@@ -121,3 +121,81 @@ def demo(*, addresses: tuple[str, ...], config: Path | None, verbose: bool) -> J
         return run_demo(Wish(addresses, config), verbose=verbose)
 
     return job
+
+
+@fanlight.group(context_settings=SETTINGS, short_help="Edit a users file.")
+def user() -> None:
+    """Edit the file that the setting users_file names: who may log in on listeners of kind Password.
+
+    A running server reads it again by itself.  Passwords are asked for on the
+    terminal, or read as one line of standard input.
+    """
+
+
+def of_file(command: Command) -> Command:
+    """The option that every command about users has."""
+    return click.option(
+        "--file",
+        "-f",
+        type=click.Path(dir_okay=False, path_type=Path),
+        required=True,
+        metavar="FILE",
+        help="The users file; it is made when the first user is added.",
+    )(command)
+
+
+@user.command(context_settings=SETTINGS, short_help="Add a user.")
+@of_file
+@click.option("--superuser", is_flag=True, help="May write by SQL and see what internal users see.")
+@click.option("--nologin", is_flag=True, help="May not log in, for now.")
+@click.argument("name")
+def add(*, file: Path, name: str, superuser: bool, nologin: bool) -> Job:
+    """Add a user NAME and ask for the password."""
+
+    def job() -> int:
+        from . import users
+
+        return users.add(file, name, superuser=superuser, login=not nologin)
+
+    return job
+
+
+@user.command(context_settings=SETTINGS, short_help="Change a password.")
+@of_file
+@click.argument("name")
+def passwd(*, file: Path, name: str) -> Job:
+    """Give the user NAME another password, which ends what the user has open."""
+
+    def job() -> int:
+        from . import users
+
+        return users.change_password(file, name)
+
+    return job
+
+
+@user.command(context_settings=SETTINGS, short_help="Remove a user.")
+@of_file
+@click.argument("name")
+def drop(*, file: Path, name: str) -> Job:
+    """Remove the user NAME, which ends what the user has open."""
+
+    def job() -> int:
+        from . import users
+
+        return users.drop(file, name)
+
+    return job
+
+
+@user.command("list", context_settings=SETTINGS, short_help="List the users.")
+@of_file
+def list_users(*, file: Path) -> Job:
+    """Print a line for each user: the name, a tab, and any of superuser, nologin, nopassword."""
+
+    def job() -> int:
+        from . import users
+
+        return users.show(file)
+
+    return job

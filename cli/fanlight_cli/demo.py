@@ -52,6 +52,9 @@ def run_demo(wish: Wish, *, verbose: bool) -> int:
         asyncio.run(open_office(app, [*remarks, *warnings(app.remarks)]))
     except asyncio.CancelledError:
         print("closed")
+    except ConfigurationError as mistake:  # in a file that the first one names
+        print(f"fanlight: {mistake}", file=sys.stderr)
+        return 2
     except OSError as error:
         print(f"fanlight: {reason(error, app)}", file=sys.stderr)
         return 1

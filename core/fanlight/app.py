@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from .config import Dialect, Remark, Settings
+from .config import ConfigurationError, Dialect, Remark, Settings
 from .http.router import Handler, Route
 from .limits import Limits
 from .listeners import Listener, vet
@@ -20,7 +20,12 @@ from .relations import Relation
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from .auth.effects import SessionStore
+    from .auth.frontegg import FronteggSettings
     from .auth.groups import RouteGroup
+    from .auth.identity import Kind
+    from .auth.oidc import OidcSettings
+    from .auth.users import Users
     from .catalog import Catalog
 
 Source = TypeVar("Source", bound=Callable[[], Iterable[Any]])
@@ -36,7 +41,11 @@ class App:
     `heap_frames` (1 to 64) is how deep heap profiles look;
     `fork` "never" keeps the heap profiler from forking.  `metric_rules` are
     enrichment rules by metric name.  `pages` False leaves out every route of
-    our own, so that only `routes` are served.
+    our own, so that only `routes` are served.  `users` are those of kind
+    Password; a `users_file` of the settings replaces them when serving starts.
+    `session_store` keeps logins over a restart (None: a `sessions_file` of the
+    settings does, or nothing).  `oidc` and `frontegg` describe the providers of
+    those kinds; both may be replaced while they are used.
 
     Raises `ConfigurationError` for listeners that may not start; what else a
     person should know is in `remarks`.
@@ -59,6 +68,10 @@ class App:
         fork: Literal["auto", "never"] = "auto",
         metric_rules: Mapping[str, list[dict[str, Any]]] | None = None,
         pages: bool = True,
+        users: Users | None = None,
+        session_store: SessionStore | None = None,
+        oidc: OidcSettings | None = None,
+        frontegg: FronteggSettings | None = None,
     ) -> None:
         if not 1 <= heap_frames <= 64:
             raise ValueError("heap_frames is 1 to 64")
@@ -80,6 +93,12 @@ class App:
         self.relations: dict[str, Relation] = {}
         self._registry = registry
         self._catalog: Catalog | None = None
+        self._users = users
+        self.session_store = session_store
+        self.oidc = oidc
+        self.frontegg = frontegg
+        if frontegg is None and any(listener.authenticator == "Frontegg" for listener in self.listeners):
+            raise ConfigurationError("frontegg", "a listener of kind Frontegg needs the settings of a tenant")
         self._routes = list(routes)
         self._pages = pages
 
@@ -91,6 +110,21 @@ class App:
 
             self._registry = REGISTRY
         return self._registry
+
+    def issuer(self, kind: Kind) -> str | None:
+        """Who issues tokens for listeners of `kind`, as far as that is to be published."""
+        if kind == "Oidc":
+            return self.oidc.issuer if self.oidc is not None else None
+        return self.frontegg.issuer if kind == "Frontegg" and self.frontegg is not None else None
+
+    @property
+    def users(self) -> Users:
+        """The users of kind Password; may be changed from any thread while they are served."""
+        if self._users is None:
+            from .auth.users import Users
+
+            self._users = Users()
+        return self._users
 
     @property
     def catalog(self) -> Catalog:

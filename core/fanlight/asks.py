@@ -73,6 +73,20 @@ class Sleep(Op[None]):
     seconds: float
 
 
+class TimeUp(Exception):
+    """Raised where the routine waits, when what it was given by `LimitTime` is over."""
+
+
+@frozen
+class LimitTime(Op[None]):
+    """Raise `TimeUp` inside this routine once `seconds` have passed, wherever it waits then.
+
+    None lifts the limit.  Never waits.
+    """
+
+    seconds: float | None
+
+
 @frozen
 class Moment(Op["Now"]):
     """The moment of this turn of the host's loop.  Never waits."""

@@ -147,6 +147,18 @@ def _origins(value: object) -> tuple[str, ...] | None:
     return entries
 
 
+def _whole(_: Any, attribute: Attribute[int], value: object) -> None:
+    """True is an int for Python, but no count."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ConfigurationError(attribute.name, "expected a whole number of at least 0")
+
+
+def _seconds(_: Any, attribute: Attribute[float], value: object) -> None:
+    """A span of time; a year is long enough for everything here."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= 366 * 86_400:
+        raise ConfigurationError(attribute.name, "expected a number of seconds, more than 0 and at most a year's")
+
+
 @frozen(kw_only=True)
 class Settings:
     """What is one for the whole server.
@@ -155,12 +167,29 @@ class Settings:
     place of the Host field wherever a URL is published; `allowed_origins` None
     means the loopback origins of the bound ports (`origin.default_origins`).
     `tls_certificate` and `tls_key` are paths of PEM files, which the host reads.
+
+    `users_file` is the path of the users of kind Password, which the host
+    reads, and reads again when it changes.  A peer may fail `auth_failure_burst`
+    times for one user and gets one more try every `auth_failure_refill_seconds`;
+    the same with `peer_` before it for all users together (burst 0: no such
+    bound, for proxies that stand for everybody).
+
+    `session_absolute_seconds` is when a login ends, however busy its session
+    is; `sessions_file` the path of an SQLite file that keeps sessions over a
+    restart.
     """
 
     http_host_name: str | None = field(default=None, validator=_text_or_none)
     allowed_origins: tuple[str, ...] | None = field(default=None, converter=_origins)
     tls_certificate: str | None = field(default=None, validator=_text_or_none)
     tls_key: str | None = field(default=None, validator=_text_or_none)
+    users_file: str | None = field(default=None, validator=_text_or_none)
+    auth_failure_burst: int = field(default=10, validator=_whole)
+    auth_failure_refill_seconds: float = field(default=6.0, validator=_seconds)
+    peer_auth_failure_burst: int = field(default=50, validator=_whole)
+    peer_auth_failure_refill_seconds: float = field(default=1.0, validator=_seconds)
+    session_absolute_seconds: float = field(default=604_800.0, validator=_seconds)
+    sessions_file: str | None = field(default=None, validator=_text_or_none)
 
     @property
     def certified(self) -> bool:

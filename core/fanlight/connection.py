@@ -20,11 +20,10 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from .asks import EffectFailed
+from .asks import EffectFailed, TimeUp
 from .http.response import Refused as RefusedAnswer
 from .http.response import phrase
 from .ingress import Ingress, Unwelcome
-from .ops import LOST
 from .outputs import Close, Output, Send
 from .routine import Conversation, Thrown
 from .upgraded import Upgraded
@@ -143,10 +142,7 @@ class Connection(Upgraded):
         if self.state == "open":
             for conversation in tuple(self._conversations.values()):
                 if conversation.socket is not None:
-                    conversation.socket.close(1001, "")
-                    self.flush_websocket(conversation)
-                    conversation.inbox.append(LOST)
-                    self._retry(conversation)
+                    self.close_websocket(conversation, 1001, "")
             if self.wire.goodbye():
                 self.hang_up(abort=not self.wire.held)  # nothing is under way that a reset could destroy
             self._pump()
@@ -218,6 +214,17 @@ class Connection(Upgraded):
         if at < self.deadline:
             self.deadline = at
             self.server.arm(self)
+
+    def revoke(self, conversation: Conversation) -> None:
+        """Nobody vouches for a socket any more: it ends in a turn of its own, which is due now."""
+        conversation.ends_at = self.now.mono
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Something that a routine of this connection waits for has come: look again in a turn of its own, at once."""
+        self.unfinished = True
+        self.deadline = self.now.mono
+        self.server.arm(self)
 
     # ---- reading -------------------------------------------------------------
 
@@ -340,7 +347,7 @@ class Connection(Upgraded):
                 deadline = min(deadline, self._write_mark + self.limits.write_progress)
             for conversation in self._conversations.values():
                 timers = (conversation.cleanup_at, conversation.wake_at, conversation.beat_at, conversation.read_by)
-                deadline = min(deadline, self._stalls_at(conversation), *timers)
+                deadline = min(deadline, self._stalls_at(conversation), conversation.ends_at, *timers)
         self.deadline = deadline
         if deadline < self.armed:
             self.server.arm(self)
@@ -380,6 +387,8 @@ class Connection(Upgraded):
             if mono >= self._stalls_at(conversation):
                 self.wire.reset(conversation.stream)
                 self._abandon(conversation)
+            if mono >= conversation.ends_at and mono < conversation.cleanup_at:
+                self._end_time(conversation)
         stalled = self._unsent and mono >= self._write_mark + self.limits.write_progress
         if self.state != "closed" and (mono >= self._grace_at or stalled):
             self._unsent = 0
@@ -404,6 +413,17 @@ class Connection(Upgraded):
         self.wire.take_no_more()
         self.withdraw(conversation)
         self._step(conversation, Thrown(RefusedAnswer(phrase(408))))
+
+    def _end_time(self, conversation: Conversation) -> None:
+        """The time of a routine is up, or nobody vouches for its socket any more."""
+        conversation.ends_at = inf
+        if conversation.gone:
+            return
+        if conversation in self.server.vouched:
+            self.close_websocket(conversation, 1008, "authentication expired")
+        elif conversation.waiting:
+            self.withdraw(conversation)
+            self._step(conversation, Thrown(TimeUp()))
 
     def _give_up(self, conversation: Conversation) -> None:
         """A cleanup that does not end: drop the routine and say so."""

@@ -17,6 +17,7 @@ from .http.pipeline import Exchange
 from .http.request import Request
 from .http.response import Refused as RefusedAnswer
 from .http.response import Response, phrase
+from .latch import Await
 from .observe.records import AccessRecord, Failure
 from .ops import ATTEMPTS, OPENS
 from .outputs import Cancel, Note, Output, Perform
@@ -334,6 +335,9 @@ class Exchanges(Host):
             del self._performing[number]
             self._outputs.append(Cancel(number, effect))
         conversation.performing = None
+        for ask in conversation.asks:
+            if type(ask) is Await:
+                ask.latch.waiting.pop(conversation, None)
         conversation.wake_at = conversation.beat_at = conversation.read_by = inf
 
     # ---- answering -----------------------------------------------------------
@@ -380,9 +384,8 @@ class Exchanges(Host):
         conversation.status = status
         conversation.head_at = self.now.mono
         exchange = conversation.exchange
-        security = exchange.security
-        if security is not None and self.server.may_note(security, self.now):
-            self._outputs.append(Note(security))
+        if exchange.security is not None:
+            self.note(exchange.security)
         if exchange.cells is not None:
             exchange.cells.answered(status, self.now.mono - exchange.request.arrived.mono)
 
@@ -460,6 +463,8 @@ class Exchanges(Host):
         conversation.routine = None
         if conversation.number:
             self.server.enlisted.pop(conversation.number, None)
+        if conversation.socket is not None:
+            self.server.vouched.pop(conversation, None)
         if self._conversations.pop(conversation.stream, None) is None:
             return
         exchange = conversation.exchange
@@ -482,6 +487,11 @@ class Exchanges(Host):
                 conversation.sent,
             )
         )
+
+    def note(self, record: Any) -> None:
+        """Hand a record out; decisions about callers pass the audit first, which may keep one too many to itself."""
+        if self.server.audit.told(record, self.now):
+            self._outputs.append(Note(record))
 
     def _note_access(self, record: AccessRecord) -> None:
         self.server.recent.append(record)

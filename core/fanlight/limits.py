@@ -69,6 +69,7 @@ class Limits:
     tls_handshake: float = 10.0
     request_head: float = 10.0
     first_message: float = 10.0
+    verification: float = 30.0
     body_progress: float = 30.0
     write_progress: float = 30.0
     progress_bytes: int = 8 * KIB  # so much, or all there is, is progress: 273 bytes a second, as others ask for too

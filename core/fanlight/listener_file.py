@@ -11,22 +11,38 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
 from .auth.groups import CONFIGURED_GROUPS, ConfiguredGroup
 from .auth.identity import Roles
-from .config import ConfigurationError, Remark, Settings, kind_of
+from .config import ConfigurationError, Remark, Settings, kind_of, strings
 from .listeners import Listener, check_roles, parse_address
 from .observe.escape import escape
+
+if TYPE_CHECKING:
+    from .auth.oidc import OidcSettings
 
 Form = Literal["json", "toml"]
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Names that may stand in a path as they are; all others are escaped, since paths go to logs."""
-_SETTINGS = ("http_host_name", "allowed_origins", "tls_certificate", "tls_key")
-_ROOT = ("version", "sql", "http", *_SETTINGS)
+_SETTINGS = (
+    "http_host_name",
+    "allowed_origins",
+    "tls_certificate",
+    "tls_key",
+    "users_file",
+    "auth_failure_burst",
+    "auth_failure_refill_seconds",
+    "peer_auth_failure_burst",
+    "peer_auth_failure_refill_seconds",
+    "session_absolute_seconds",
+    "sessions_file",
+)
+_OIDC = ("issuer", "audiences", "user_claim", "group_claim")
+_ROOT = ("version", "sql", "http", "oidc", *_SETTINGS)
 """Members of the whole file."""
 _SQL = ("addr", "authenticator_kind", "allowed_roles", "enable_tls")
 _SQL_KINDS = ("Frontegg", "Password", "Sasl", "Oidc", "Talos", "None")
@@ -58,6 +74,7 @@ class Configuration:
     listeners: tuple[Listener, ...]
     settings: Settings
     remarks: tuple[Remark, ...] = ()
+    oidc: OidcSettings | None = None
 
 
 def parse(text: str, form: Form = "json") -> Configuration:
@@ -86,7 +103,23 @@ def from_mapping(root: object) -> Configuration:
         _check_sql(sql[name], _under("sql", name), remarks)
     listeners = tuple(_listener(name, http[name], _under("http", name), remarks) for name in _ordered(http))
     settings = Settings(**{name: members[name] for name in _SETTINGS if name in members})
-    return Configuration(listeners, settings, tuple(remarks))
+    oidc = _oidc(members["oidc"], remarks) if "oidc" in members else None
+    return Configuration(listeners, settings, tuple(remarks), oidc)
+
+
+def _oidc(value: object, remarks: list[Remark]) -> OidcSettings:
+    """The provider of kind Oidc; the issuer is compared byte by byte, so it is kept as it stands."""
+    from .auth.oidc import OidcSettings
+
+    members = _object(value, "oidc")
+    _ignore_unknown(members, _OIDC, "oidc", remarks)
+    for name in ("issuer", "user_claim", "group_claim"):
+        if name in members and not isinstance(members[name], str):
+            raise ConfigurationError(f"oidc.{name}", f"expected a string, got {kind_of(members[name])}")
+    given = {name: members[name] for name in _OIDC if name in members}
+    if "audiences" in given:
+        given["audiences"] = strings(given["audiences"], "oidc.audiences")
+    return OidcSettings(**given)
 
 
 class _Twice(dict[str, Any]):

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import Attribute, field, frozen
 
-from .auth.chain import require_available
 from .auth.groups import CONFIGURED_GROUPS, GROUPS, ConfiguredGroup, RouteGroup
 from .auth.host import is_ipv4, is_ipv6, resolve_host, split_host
 from .auth.identity import Kind, Roles
@@ -320,7 +319,6 @@ def vet(listeners: Iterable[Listener], settings: Settings) -> tuple[Remark, ...]
 
 def _vet_one(listener: Listener, settings: Settings, path: str) -> None:
     """The rules of one listener beside the settings; `ConfigurationError` about a member of `path`."""
-    require_available(listener.authenticator, f"{path}.authenticator_kind")
     if listener.tls and not settings.certified:
         raise ConfigurationError(f"{path}.enable_tls", "TLS needs a certificate and a key")
     if listener.open_internal and not listener.allow_open_internal:

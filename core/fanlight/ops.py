@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from .asks import ClientGone, Moment, Sleep
+from .asks import ClientGone, LimitTime, Moment, Sleep
+from .auth.session_table import IDLE_SECONDS
 from .http.request import ReadBody
 from .http.response import Refused, Response, SendBody
 from .http.websocket import (
@@ -26,9 +27,12 @@ from .http.websocket import (
     SendMessage,
     SendTexts,
     StopWork,
+    Vouch,
     Watch,
     handshake,
 )
+from .latch import Await
+from .observe.records import Report
 from .routine import PARKED, Attempt, Conversation, Thrown
 from .wire.body import BrokenBody
 from .wire.head import BAD_REQUEST
@@ -243,13 +247,51 @@ def _watched(connection: Connection, conversation: Conversation, op: Watch) -> A
     return answer
 
 
-def _moment(connection: Connection, conversation: Conversation, op: Moment) -> Any:
-    return connection.now
-
-
 def _has_left(connection: Connection, conversation: Conversation, op: HasLeft) -> Any:
     """Whether the end of the messages has come already."""
     return conversation.gone or conversation.left
+
+
+def _await(connection: Connection, conversation: Conversation, op: Await) -> Any:
+    """Wait at a latch; it remembers the connection, which is to be woken."""
+    if op.latch.is_open:
+        return None
+    if conversation.gone:
+        return Thrown(ClientGone())
+    op.latch.waiting[conversation] = connection
+    return PARKED
+
+
+def _moment(connection: Connection, conversation: Conversation, op: Moment) -> Any:
+    """What the host said with the latest input."""
+    return connection.now
+
+
+def _limit_time(connection: Connection, conversation: Conversation, op: LimitTime) -> Any:
+    """Note when the time is up; a cleanup has a limit of its own."""
+    conversation.ends_at = inf if op.seconds is None else connection.now.mono + op.seconds
+    return None
+
+
+def _vouch(connection: Connection, conversation: Conversation, op: Vouch) -> Any:
+    """Remember who this socket rests on; an identity without a proof rests on nothing that could end."""
+    identity = conversation.exchange.request.identity
+    proof = identity.proof if identity is not None else None
+    if identity is None or proof is None or conversation.gone:
+        return identity is not None
+    if not connection.server.holds(connection.listener, identity, proof):
+        return False
+    connection.server.vouched[conversation] = connection
+    if proof.session is not None:  # from the handshake on, whatever is said
+        conversation.ends_at = conversation.exchange.request.arrived.mono + IDLE_SECONDS
+    elif proof.ends is not None:
+        conversation.ends_at = connection.now.mono + max(0.0, proof.ends - connection.now.wall)
+    return True
+
+
+def _report(connection: Connection, conversation: Conversation, op: Report) -> Any:
+    connection.note(op.record)
+    return None
 
 
 def _enlist(connection: Connection, conversation: Conversation, op: Enlist) -> Any:
@@ -302,8 +344,12 @@ OPENS: Mapping[type, Attempt] = {
     SendTexts: _send_texts,
     Attend: _attend,
     Watch: _watch,
-    Moment: _moment,
     HasLeft: _has_left,
+    Await: _await,
+    Moment: _moment,
+    LimitTime: _limit_time,
+    Vouch: _vouch,
+    Report: _report,
     Enlist: _enlist,
     StopWork: _stop_work,
     CloseWebSocket: _close_websocket,
@@ -318,4 +364,5 @@ ATTEMPTS: Mapping[type, Attempt] = {
     SendTexts: _room,
     Attend: _attended,
     Watch: _watched,
+    Await: _await,
 }

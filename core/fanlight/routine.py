@@ -61,7 +61,8 @@ class Conversation:
     `owed` how many bytes its head promised.  `beat_at` is when an attended
     exchange is due for a Ping, `next_beat` not before when, `spoke_at` when a
     message last came or went; `stopped` says that somebody wants its work to
-    stop, `number` what it is enlisted as, `alone` that nothing is to be read
+    stop, `ends_at` when its time or its identity is over, `number` what it is
+    enlisted as, `alone` that nothing is to be read
     ahead.  `started`: a response head was written; `ending`: the response is
     complete but for `pending`; `gone`: the client has left.
     """
@@ -79,6 +80,7 @@ class Conversation:
     alone = False
     stopped = False
     cleanup_at = inf
+    ends_at = inf
     gone = False
     started = False
     ending = False

@@ -14,6 +14,8 @@ from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from .auth.audit import Audit
+from .auth.chain import authenticator_for
 from .auth.fields import common_fields
 from .auth.gates import Gates
 from .auth.origin import Origins, default_origins
@@ -23,7 +25,6 @@ from .http.router import Router
 from .ingress import NoWire
 from .lobby import UNCOUNTED, Lobby, network_of
 from .observe.records import AccessRecord, RefusalsOmitted
-from .observe.restraint import Restraint
 from .outputs import Note
 from .timers import Deadlines
 from .wire.h1 import H1Wire
@@ -32,13 +33,14 @@ from .wire.heads import http_date
 
 if TYPE_CHECKING:
     from .app import App
-    from .auth.gates import Refusal
+    from .auth.identity import Identity, Proof
+    from .auth.provers import Provers
+    from .auth.sessions import Sessions
     from .exchanges import Exchanges
     from .http.static import Assets
     from .listeners import Listener
     from .moment import Entropy, Now
     from .observe.metrics import HttpMetrics
-    from .observe.records import Exposure
     from .routine import Conversation
     from .sql.feeds import Feeds
     from .wire.h2 import H2Wire
@@ -71,18 +73,48 @@ class ListenerState:
         self._limits = server.limits
         self._heads = HeadReader(server.limits)
         self._h2_heads: H2HeadReader | None = None
+        self.sessions = self._new_sessions(server) if listener.serves("login") else None
         self.bind(server, server.origins)
+
+    def _new_sessions(self, server: Server) -> Sessions:
+        """An empty table; not imported where nobody logs in."""
+        from .auth.sessions import Sessions
+
+        settings = server.app.settings
+        return Sessions(
+            self.name,
+            dialect=server.app.dialect,
+            users=server.app.users,
+            entropy=server.entropy,
+            absolute=settings.session_absolute_seconds,
+            secure=self.tls,
+            stored=settings.sessions_file is not None or server.app.session_store is not None,
+        )
 
     def bind(self, server: Server, origins: Origins) -> None:
         """Build the gates for `origins`, which may depend on the ports that were bound."""
         self.gates = Gates(
             self.listener,
+            sessions=self.sessions,
             dialect=server.app.dialect,
             origins=origins,
             http_host_name=server.app.settings.http_host_name,
+            authenticator=authenticator_for(self.listener.authenticator, server.app.dialect, server.provers),
+            advertise_oauth=self._advertises(server),
         )
         self._heads.memo.clear()
         self._h2_heads = None
+
+    def _advertises(self, server: Server) -> bool:
+        """Whether OAuth clients are told where tokens come from: on Oidc, and for a tenant that has a good issuer."""
+        if self.listener.authenticator == "Oidc":
+            return True
+        issuer = server.app.issuer(self.listener.authenticator)
+        if issuer is None:
+            return False
+        from .auth.keyring import issuer_problem
+
+        return issuer_problem(issuer) is None
 
     def left(self, peer: str) -> None:
         """A connection of `peer` is gone, or turned out to be somebody else's."""
@@ -117,7 +149,8 @@ class Server:
 
     `entropy` is the host's source of random bytes.  `connections` are all that
     are not finished; `recent` the last access records, oldest first.  `enlisted`
-    are the exchanges whose work others may stop, by number.
+    are the exchanges whose work others may stop, by number; `vouched` the
+    sockets that rest on an identity which may end.
     """
 
     def __init__(self, app: App, *, now: Now, entropy: Entropy) -> None:
@@ -133,13 +166,19 @@ class Server:
         self.notes_access = False
         self.assets: Assets | None = None
         self.metrics: HttpMetrics = HttpMetrics()
-        self._restraint = Restraint()
+        self.audit = Audit(self.metrics)
         self._omitted: deque[RefusalsOmitted] = deque()
         self.connections: set[Connection] = set()
         self.enlisted: dict[int, tuple[Connection, Conversation]] = {}
+        self.vouched: dict[Conversation, Connection] = {}
         self.recent: deque[AccessRecord] = deque(maxlen=RECENT_REQUESTS)
         self.common_fields: Fields = common_fields(text(400, ""), credentialed=False)
         self.origins = self._origins(())
+        self.provers: Provers | None = None
+        if any(listener.authenticator != "None" for listener in app.listeners):
+            from .auth.provers import Provers  # not where nobody is asked for proof
+
+            self.provers = Provers(app, entropy)
         self.listeners = {listener.name: ListenerState(self, listener) for listener in app.listeners}
         self._deadlines: Deadlines[Connection] = Deadlines()
         self._count = 0
@@ -200,7 +239,7 @@ class Server:
         A few at a time: when more are due, `deadline` has passed already, and
         the host's loop has its turn in between.
         """
-        self._omitted += self._restraint.summaries(now.mono)
+        self._omitted += self.audit.summaries(now.mono)
         late = now.mono - self._deadlines.next
         if late >= 0:
             self.metrics.lagged(late)
@@ -224,13 +263,13 @@ class Server:
         connection of a server that ends is gone.
         """
         if self.stopping and not self.connections:
-            self._omitted += self._restraint.summaries(self._restraint.deadline)
+            self._omitted += self.audit.summaries(self.audit.deadline)
         return Note(self._omitted.popleft()) if self._omitted else None
 
     @property
     def deadline(self) -> float:
         """When `handle_timeout` must be called, in monotonic seconds; `inf` for never."""
-        return min(self._deadlines.next, self._restraint.deadline)
+        return min(self._deadlines.next, self.audit.deadline)
 
     @property
     def drained(self) -> bool:
@@ -267,10 +306,6 @@ class Server:
         self.metrics.started(MALFORMED, state.name)
         self.metrics.answered(MALFORMED, state.name, status, 0.0)
 
-    def may_note(self, record: Refusal | Exposure, now: Now) -> bool:
-        """Whether the log is to be told; False for one record too many (see `Restraint`)."""
-        return self._restraint.admits(record, now.mono)
-
     def date(self, connection: Exchanges) -> bytes:
         """The Date of now, made once a second: a whole field for HTTP/1.1, a value for HTTP/2."""
         wall = int(connection.now.wall)
@@ -279,6 +314,35 @@ class Server:
             value = http_date(wall).encode()
             self._dates = (b"date: " + value + b"\r\n", value)
         return self._dates[connection.wire.protocol == "h2"]
+
+    def users_changed(self, names: frozenset[str]) -> None:
+        """The users of those names are not what they were: what was found out before holds no more.
+
+        The host re-arms its timer afterwards: sockets may be due.
+        """
+        if self.provers is not None:
+            self.provers.checks.forget()
+        self.end_sockets(lambda identity, proof: identity.user in names and not self._role_holds(identity, proof))
+
+    def holds(self, state: ListenerState, identity: Identity, proof: Proof) -> bool:
+        """Is `identity` still who it was, and its session still open?"""
+        if proof.session is not None and (state.sessions is None or state.sessions.table.get(proof.session) is None):
+            return False
+        return self._role_holds(identity, proof)
+
+    def _role_holds(self, identity: Identity, proof: Proof) -> bool:
+        """Is the user's role what it was?  Somebody whom a provider vouched for needs none."""
+        role = self.app.users.find(identity.user)
+        if not proof.mark or role is None:
+            return not proof.mark
+        return role.login and role.mark == proof.mark and role.superuser >= identity.superuser
+
+    def end_sockets(self, ended: Callable[[Identity, Proof], bool]) -> None:
+        """Close every socket whose identity has `ended`."""
+        for conversation, connection in list(self.vouched.items()):
+            identity = conversation.exchange.request.identity
+            if identity is not None and identity.proof is not None and ended(identity, identity.proof):
+                connection.revoke(conversation)
 
     def _origins(self, ports: tuple[int, ...]) -> Origins:
         configured = self.app.settings.allowed_origins

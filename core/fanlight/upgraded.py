@@ -99,6 +99,14 @@ class Upgraded(Exchanges):
         if whole:
             self.hang_up(abort=True)
 
+    def close_websocket(self, conversation: Conversation, code: int, reason: str) -> None:
+        """Send Close; to the routine it is as if its peer had left, so it ends what it has under way."""
+        assert conversation.socket is not None
+        conversation.socket.close(code, reason)
+        self.flush_websocket(conversation)
+        conversation.inbox.append(LOST)
+        self._retry(conversation)
+
     def take_item(self, conversation: Conversation) -> Any:
         """The next item of the inbox for a routine; a close is answered when it is taken."""
         item: Item = conversation.inbox.popleft()

@@ -18,7 +18,12 @@ from .duckdb import DuckDbEngine
 from .gather import Gatherer
 from .host import HostFacts
 from .introspection import Introspection
+from .outbound import Outbound
+from .passwords import Passwords
 from .profiles import HeapProfiler
+from .sessions import SqliteSessions, StoredSessions
+from .tokens import Signatures
+from .users import UsersFile
 
 if TYPE_CHECKING:
     from fanlight.relations import Relation
@@ -46,4 +51,15 @@ def engines_for(server: Server) -> list[Engine]:
     """
     process = Introspection(server)
     sql = DuckDbEngine(_SqlOfServer(server, process.relations))
-    return [HostFacts(), Gatherer(), HeapProfiler(server.app), process, sql]
+    engines: list[Engine] = [HostFacts(), Gatherer(), HeapProfiler(server.app), process, sql, Passwords(), Outbound()]
+    signatures = Signatures()
+    engines.append(signatures)
+    if any(listener.authenticator in ("Oidc", "Frontegg") for listener in server.app.listeners):
+        signatures.prepare()
+    file = server.app.settings.sessions_file
+    store = server.app.session_store or (SqliteSessions(file) if file is not None else None)
+    engines.append(StoredSessions(store))
+    path = server.app.settings.users_file
+    if path is not None and server.provers is not None:
+        engines.append(UsersFile(path, server.app.users))
+    return engines

@@ -137,6 +137,12 @@ class Hosting(ABC):
         self.performer = performing(self.server)
         self.clients: dict[Connection, Client] = {}
         self.armed = inf
+        self._unwatch = app.users.watch(lambda names: self.deliver(self._users_changed, names))
+
+    def _users_changed(self, names: frozenset[str]) -> None:
+        """The program or a file has changed who may come in; told on the loop's thread."""
+        self.server.users_changed(names)
+        self.rearm()
 
     def welcome(self, listener: str, peer: str) -> Connection | None:
         """The connection for a peer that has connected; None: close the socket at once."""
@@ -193,6 +199,8 @@ class Hosting(ABC):
 
         Inline where no thread can start any more, because the process is ending.
         """
+
+        self._unwatch()
 
         def close() -> None:
             self.performer.close()

@@ -13,7 +13,7 @@ from os import urandom
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fanlight.asks import Effect
-from fanlight.auth.gates import Refusal
+from fanlight.auth.decisions import Admission, Refusal
 from fanlight.moment import Now
 from fanlight.observe.records import AccessRecord, Exposure, Failure, RefusalsOmitted, Trouble
 
@@ -106,12 +106,13 @@ class Performer:
         elif isinstance(record, Failure):
             log.error("failure in %s", record.where, exc_info=record.error)
         elif isinstance(record, Refusal):
-            security_log.warning("HTTP request failed authentication: %s", record.text, extra={"refusal": record})
+            level = logging.WARNING if record.level == "warning" else logging.DEBUG
+            security_log.log(level, "%s failed authentication: %s", record.how, record.text, extra={"refusal": record})
+        elif isinstance(record, Admission):
+            security_log.info("%s admitted", record.how, extra={"admission": record})
         elif isinstance(record, RefusalsOmitted):
             more = f"{record.count} more from {record.network or 'unix'}"
-            security_log.warning(
-                "HTTP request failed authentication: %s (%s)", record.text, more, extra={"refusal": record}
-            )
+            security_log.warning("failed authentication: %s (%s)", record.text, more, extra={"refusal": record})
         elif isinstance(record, Exposure):
             security_log.warning(
                 "credentials in the clear from %s to %s: redirected to TLS", record.peer or "unix", record.listener
@@ -157,6 +158,7 @@ def performer_for(server: Server) -> Performer:
     if logging.getLogger("hpack").level == logging.NOTSET:
         logging.getLogger("hpack").setLevel(logging.INFO)
     server.notes_access = access_log.isEnabledFor(logging.INFO)
+    server.audit.tells_admissions = security_log.isEnabledFor(logging.INFO)
     for remark in server.app.remarks:
         log.log(logging.WARNING if remark.level == "warning" else logging.DEBUG, "%s: %s", remark.path, remark.text)
     return Performer(engines_for(server))

@@ -18,7 +18,7 @@ from .process_heap import GC_GENERATIONS, GC_OBJECTS, GC_SIZES
 from .process_logs import LOG_RECORDS, RecentLogs
 from .process_metrics import METRICS
 from .process_modules import MODULES
-from .process_server import CONNECTIONS, REQUESTS, ROUTES, SETTINGS
+from .process_server import AUTH_EVENTS, CONNECTIONS, REQUESTS, ROUTES, SESSIONS, SETTINGS
 from .process_tasks import TASKS
 from .process_threads import THREADS
 from .process_trio import remember_run
@@ -39,6 +39,8 @@ DECLARED: tuple[Relation, ...] = (
     REQUESTS,
     SETTINGS,
     ROUTES,
+    SESSIONS,
+    AUTH_EVENTS,
     FILES,
     LOG_RECORDS,
 )

@@ -26,7 +26,12 @@ BUDGET = 0.0003
 """Seconds of work before other threads get their turn."""
 
 _ROWS_PER_LOOK = 8
-_OWN_AUTH = os.path.join(os.path.dirname(fanlight.asks.__file__), "auth", "")
+_CORE, _HERE = os.path.dirname(fanlight.asks.__file__), os.path.dirname(__file__)
+_OWN_AUTH = (
+    os.path.join(_CORE, "auth", ""),
+    os.path.join(_CORE, "pages", "login.py"),
+    *(os.path.join(_HERE, f"{name}.py") for name in ("outbound", "passwords", "sessions", "tokens", "users")),
+)
 
 
 def never() -> bool:

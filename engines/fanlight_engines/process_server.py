@@ -70,6 +70,27 @@ def _routes(server: Server) -> Iterator[tuple[object, ...]]:
         yield row.listener, row.group, row.method, row.path, row.roles or None, row.authentication, row.privileged
 
 
+def _sessions(server: Server) -> Iterator[tuple[object, ...]]:
+    for state in list(server.listeners.values()):
+        for _, session in polite(state.sessions.table if state.sessions is not None else ()):
+            yield state.name, line(session.user), session.created, session.active
+
+
+def _auth_events(server: Server) -> Iterator[tuple[object, ...]]:
+    for event in polite(list(server.audit.events)):
+        yield (
+            event.wall,
+            event.listener,
+            event.group,
+            event.peer,
+            event.kind,
+            event.how,
+            event.outcome,
+            event.reason or None,
+            event.user or None,
+        )
+
+
 CONNECTIONS = Relation(
     name="connections",
     columns=(
@@ -141,6 +162,40 @@ ROUTES = Relation(
 )
 
 
+SESSIONS = Relation(
+    name="sessions",
+    columns=(
+        Column("listener", "text", "The listener that it is good for."),
+        Column("user_name", "text", "Who logged in."),
+        Column("created_at", "timestamptz", "When."),
+        Column("active_at", "timestamptz", "When it was used last; eight hours later it is over."),
+    ),
+    rows=unserved,
+    doc="The login sessions that nobody has ended, longest idle first; some may have run out.",
+    cost="A microsecond for each session.",
+    privileged=True,
+)
+
+AUTH_EVENTS = Relation(
+    name="auth_events",
+    columns=(
+        Column("happened_at", "timestamptz", "When it was decided."),
+        Column("listener", "text", "The listener's name."),
+        Column("route_group", "text", "The group of the route."),
+        Column("peer", "text", "The caller's address; empty for a Unix socket."),
+        Column("kind", "text", "How the listener authenticates callers."),
+        Column("how", "text", "Where: a request, a login, the first message of a WebSocket."),
+        Column("outcome", "text", "`accepted`, `refused`, or `limited` for too many wrong passwords."),
+        Column("reason", "text", "Why not; null when it was accepted."),
+        Column("user_name", "text", "The name as it was claimed, quoted and escaped; null for none."),
+    ),
+    rows=unserved,
+    doc="The last 1,000 decisions about callers, oldest first; of equal refusals ten a second, of kind None no others.",
+    cost="A microsecond for each decision.",
+    privileged=True,
+)
+
+
 def bound(server: Server) -> tuple[Relation, ...]:
     """These relations over one server."""
     return (
@@ -148,4 +203,6 @@ def bound(server: Server) -> tuple[Relation, ...]:
         evolve(REQUESTS, rows=partial(_requests, server)),
         evolve(SETTINGS, rows=partial(_settings, server)),
         evolve(ROUTES, rows=partial(_routes, server), version=lambda: 0),
+        evolve(SESSIONS, rows=partial(_sessions, server)),
+        evolve(AUTH_EVENTS, rows=partial(_auth_events, server)),
     )

@@ -43,7 +43,8 @@ _HERE = os.path.dirname(__file__)
 HIDDEN = (
     # What handles passwords and tokens.
     os.path.join(_CORE, "auth", ""),
-    os.path.join(_HERE, "passwords"),
+    os.path.join(_CORE, "pages", "login.py"),
+    *(os.path.join(_HERE, f"{name}.py") for name in ("outbound", "passwords", "sessions", "tokens", "users")),
     # The profiler itself.
     os.path.join(_CORE, "profiling", ""),
     *(os.path.join(_HERE, f"{name}.py") for name in ("profiles", "traces", "forked", "functions")),

@@ -12,8 +12,10 @@ import pytest
 from tests.cli.process import ENVIRONMENT, finished
 from tests.docs.markdown import ROOT
 
+COMMANDS = [(), ("run",), ("demo",), ("user",), *(("user", word) for word in ("add", "passwd", "drop", "list"))]
 
-@pytest.mark.parametrize("command", [(), ("run",), ("demo",)])
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_what_a_person_would_like(command: tuple[str, ...]) -> None:
     done = finished(*command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
@@ -21,7 +23,7 @@ def test_help_is_what_a_person_would_like(command: tuple[str, ...]) -> None:
     assert all(len(line) <= 100 for line in done.stdout.splitlines())
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("demo",)])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_documented(command: tuple[str, ...]) -> None:
     text = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
     options = set(re.findall(r"^ +(?:-\w, )?(--[a-z]+)", finished(*command, "--help").stdout, re.MULTILINE))

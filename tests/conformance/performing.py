@@ -6,11 +6,17 @@ from collections import Counter
 from typing import Any
 
 from fanlight.asks import Effect
+from fanlight.auth.effects import FetchDocument
+from fanlight.auth.identity import Identity
+from fanlight.pages.root import DescribeProcess
 from fanlight.sql.effects import Evaluate, Execute, FetchRows, OpenSession, SessionRefused
 from fanlight.sql.errors import SqlError
 from fanlight_engines.performer import Done, Performer
 
 from .stage import World
+
+_DENIED = ("MZ010", "MZ011")
+"""Sessions disallowed, and denied by a network policy."""
 
 
 class Watched:
@@ -19,6 +25,7 @@ class Watched:
     def __init__(self, performer: Performer, world: World) -> None:
         self.performed: Counter[str] = Counter()
         self.notes: list[Any] = []
+        self.identities: list[Identity] = []
         self._running: set[int] = set()
         self._performer = performer
         self._world = world
@@ -26,14 +33,21 @@ class Watched:
     def perform(self, effect: Effect[Any]) -> Any:
         """Do `effect`."""
         self.performed[type(effect).__name__] += 1
+        if isinstance(effect, OpenSession):
+            self.identities.append(effect.identity)
         refused = self._world.startup_error
         if refused is not None and isinstance(effect, OpenSession):
-            return SessionRefused(403, SqlError(refused["message"], refused["code"], refused.get("detail")))
+            status = 403 if refused["code"] in _DENIED else 500
+            return SessionRefused(status, SqlError(refused["message"], refused["code"], refused.get("detail")))
         return self._performer.perform(effect)
 
     def submit(self, effect: Effect[Any], done: Done) -> None:
         """Do `effect` in a worker's thread."""
         self.performed[type(effect).__name__] += 1
+        if isinstance(effect, FetchDocument) and self._world.providers is not None:
+            answer = self._world.providers.answer(effect)
+            self._performer.submit(DescribeProcess(), lambda _, error: done(answer, error))
+            return
         if not isinstance(effect, Execute | FetchRows | Evaluate):
             self._performer.submit(effect, done)
             return

@@ -55,6 +55,8 @@ PAGES: tuple[tuple[str, str, str], ...] = (
     ("console_config", "/api/console/config", "the console"),
     ("mcp_agent", "/api/mcp/agent", "MCP"),
     ("mcp_developer", "/api/mcp/developer", "MCP"),
+    ("oauth_metadata", "/.well-known/oauth-protected-resource", "OAuth metadata"),
+    ("oauth_metadata", "/.well-known/oauth-protected-resource/{*path}", "OAuth metadata"),
 )
 
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from fanlight.auth.identity import Identity
 from fanlight.server import Server
 from fanlight_engines.performer import Performer
 
@@ -14,6 +15,7 @@ from ..clients.wires import SocketWire, Wire
 from . import controls, worlds
 from .performing import Watched
 from .stage import Stage, World
+from .tls import client_context
 
 
 class SocketStage:
@@ -25,6 +27,7 @@ class SocketStage:
         self.app = worlds.application(world, any_port=True)
         host.shift.wall = 0.0 if world.now is None else world.now - time.time()
         self._served = host.serve(self.app, self._watch)
+        self.server = self._served.server
         controls.set_heap(world.heap)
 
     def _watch(self, server: Server, performer: Performer) -> Watched:
@@ -42,9 +45,14 @@ class SocketStage:
         """The effects that were performed, by the name of their type."""
         return self.watched.performed
 
+    @property
+    def identities(self) -> list[Identity]:
+        """Those of SQL sessions."""
+        return self.watched.identities
+
     def connect(self, listener: str) -> Wire:
         """A socket."""
-        return SocketWire(self._served.address(listener))
+        return SocketWire(self._served.address(listener), tls=client_context() if self._world.secure else None)
 
     def authority(self, listener: str) -> str:
         """Loopback and the port that was bound."""
@@ -58,6 +66,15 @@ class SocketStage:
     def sleep(self, seconds: float) -> None:
         """Real time."""
         time.sleep(seconds)
+
+    def wall(self) -> float:
+        """The host's."""
+        return self._host.shift.now().wall
+
+    def jump(self, seconds: float) -> None:
+        """The host's clocks are real ones plus a shift."""
+        self._host.shift.move(seconds)
+        self._host.wake()
 
     def stop(self) -> None:
         """Cancel the server and wait for its end."""

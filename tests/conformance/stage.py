@@ -14,12 +14,15 @@ from typing import Any, Protocol
 from attrs import Factory, define, evolve, field, frozen
 
 from fanlight.app import App
+from fanlight.auth.identity import Identity
 from fanlight.observe.records import Failure
+from fanlight.server import Server
 
 from ..clients.blocking import PATIENCE, HttpConnection
 from ..clients.messages import Answer, Outgoing
 from ..clients.wires import Wire
 from .model import Json, Mismatch
+from .providers import Providers
 
 GROUPS = ("base", "webhook", "internal", "metrics", "profiling", "mcp_agent", "mcp_developer", "console_config")
 
@@ -41,6 +44,8 @@ class World:
     `engine` is "ready", "pending" or "failed"; `startup_error` is what opening
     a SQL session answers; `now` sets the wall clock; `result_limit` bounds the
     rows of one statement, in bytes; `connections` how many SQL sessions may be open.
+    `users` are those of kind Password (`password` in the clear), `settings` more of the app's settings.
+    `providers` are other servers; `secure` clients speak TLS.
     """
 
     listeners: tuple[Listening, ...] = (Listening(),)
@@ -52,12 +57,22 @@ class World:
     heap: bool = False
     result_limit: int | None = None
     connections: int | None = None
+    users: Mapping[str, Mapping[str, Json]] = Factory(dict)
+    settings: Mapping[str, Json] = Factory(dict)
+    providers: Providers | None = None
+    secure: bool = False
 
 
 class Stage(Protocol):
     """A running server."""
 
     app: App
+    server: Server
+
+    @property
+    def identities(self) -> list[Identity]:
+        """Those that SQL sessions were opened for."""
+        ...
 
     @property
     def performed(self) -> Counter[str]:
@@ -83,6 +98,14 @@ class Stage(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Let that much of the server's time pass, whatever happens meanwhile."""
+        ...
+
+    def wall(self) -> float:
+        """The server's wall clock."""
+        ...
+
+    def jump(self, seconds: float) -> None:
+        """Move both of the server's clocks ahead at once."""
         ...
 
     def stop(self) -> None:

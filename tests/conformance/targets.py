@@ -8,14 +8,17 @@ from time import monotonic
 from typing import Any
 
 from fanlight.asks import Effect
+from fanlight.auth.identity import Identity
 from fanlight.moment import Now
 from fanlight_engines.performer import performer_for
+from fanlight_engines.tls import Certificates
 
 from ..clients.wires import Wire
 from ..sim import LATER, START, Answered, Clock, Failed, Outcome, Pending, Sim
 from . import controls, worlds
 from .performing import Watched
 from .stage import Stage, Target, World
+from .tls import TlsWire, files
 
 
 def make(over: str, engine: str) -> Target:
@@ -107,14 +110,25 @@ class CoreStage:
         now = START if world.now is None else Now(START.mono, float(world.now))
         ports = tuple(worlds.port_of(listening) for listening in world.listeners)
         self.sim = WorkingSim(world, app=self.app, clock=Clock(now), ports=ports)
+        self.server = self.sim.server
         self.performed: Counter[str] = self.sim.performer.performed
         self.notes: list[Any] = self.sim.notes
+        self._secure = world.secure
+        for state in self.server.listeners.values():
+            if state.tls:
+                state.channel = Certificates(*files().paths).channel
         self._ports = {listening.name: worlds.port_of(listening) for listening in world.listeners}
         controls.set_heap(world.heap)
 
+    @property
+    def identities(self) -> list[Identity]:
+        """Those of SQL sessions."""
+        return self.sim.performer.identities
+
     def connect(self, listener: str) -> Wire:
         """A connection in memory."""
-        return self.sim.connect(listener)
+        wire = self.sim.connect(listener)
+        return TlsWire(wire) if self._secure else wire
 
     def authority(self, listener: str) -> str:
         """Loopback and the case's port."""
@@ -129,6 +143,14 @@ class CoreStage:
         until = self.sim.now.mono + seconds
         while self.sim.now.mono < until:
             self.sim.wait(until - self.sim.now.mono)
+
+    def wall(self) -> float:
+        """The virtual one."""
+        return self.sim.now.wall
+
+    def jump(self, seconds: float) -> None:
+        """Virtual time, with everything that happens in it."""
+        self.sim.advance(seconds)
 
     def stop(self) -> None:
         """Let every connection go, wait for the workers."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fanlight import App, Listener, Request, Response, Route
+from fanlight.auth.identity import Identity
 from fanlight.http.response import json as json_response
 from fanlight.http.response import text
 from fanlight.http.websocket import AcceptWebSocket, CloseWebSocket, NextMessage, PeerClosed, SendMessage
@@ -71,7 +72,9 @@ class ModelStage:
     def __init__(self) -> None:
         self.app = App(listeners=[Listener(groups=ALL_GROUPS)], routes=ROUTES, pages=False)
         self.sim = Sim(self.app)
+        self.server = self.sim.server
         self.performed: Counter[str] = Counter()
+        self.identities: list[Identity] = []
         self.notes: list[Any] = self.sim.notes
 
     def connect(self, listener: str) -> Wire:
@@ -85,6 +88,12 @@ class ModelStage:
         return 0
 
     def sleep(self, seconds: float) -> None:
+        self.sim.advance(seconds)
+
+    def wall(self) -> float:
+        return self.sim.now.wall
+
+    def jump(self, seconds: float) -> None:
         self.sim.advance(seconds)
 
     def stop(self) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge
 
 from fanlight.app import App
+from fanlight.auth.scram import derive
+from fanlight.auth.users import Role, Users
 from fanlight.config import Settings
 from fanlight.listeners import Listener
 
 from .model import Json
 from .stage import Listening, World
+from .tls import files
 
 DEFAULT_PORT = 6876
 
@@ -30,9 +35,13 @@ def application(world: World, *, any_port: bool) -> App:
         made = Gauge(gauge["name"], gauge["help"], list(labels), registry=registry)
         (made.labels(**labels) if labels else made).set(gauge["value"])
     options = world.listeners[0].options if world.listeners else {}
+    certificate: dict[str, Any] = {}
+    if any(listening.options.get("tls") for listening in world.listeners):
+        certificate = dict(zip(("tls_certificate", "tls_key"), files().paths, strict=True))
     settings = Settings(
         http_host_name=options.get("http_host_name"),
         allowed_origins=tuple(options["allowed_origins"]) if "allowed_origins" in options else None,
+        **{**world.settings, **certificate},
     )
     app = App(
         listeners=[_listener(listening, any_port) for listening in world.listeners],
@@ -41,6 +50,9 @@ def application(world: World, *, any_port: bool) -> App:
         sql_writers="everybody",
         sql_poll_seconds=0.1,
         metric_rules=world.rules,
+        users=Users({name: role_of(given) for name, given in world.users.items()}),
+        oidc=world.providers.oidc() if world.providers is not None else None,
+        frontegg=world.providers.frontegg(options.get("frontegg_oauth_issuer_url")) if world.providers else None,
     )
     if world.result_limit is not None:
         app.sql_result_bytes = world.result_limit
@@ -53,6 +65,18 @@ def application(world: World, *, any_port: bool) -> App:
     return app
 
 
+def role_of(given: Mapping[str, Json]) -> Role:
+    """A user of a case, with a real hash of few rounds."""
+    password = given.get("password")
+    stored = _hashed(password) if password is not None else None
+    return Role(stored, given.get("login", True), given.get("superuser", False), given.get("epoch", 0))
+
+
+@lru_cache
+def _hashed(password: str) -> str:
+    return str(derive(password, sha256(password.encode()).digest(), 4096))
+
+
 def _listener(listening: Listening, any_port: bool) -> Listener:
     port = 0 if any_port else port_of(listening)
     groups: Mapping[Any, Any] = listening.routes
@@ -62,6 +86,7 @@ def _listener(listening: Listening, any_port: bool) -> Listener:
         name=listening.name,
         address=f"127.0.0.1:{port}",
         authenticator=kind,
+        tls=given.get("tls", False),
         groups=groups,
         plaintext_policy=given.get("plaintext_policy", "close"),
         allowed_hosts=tuple(given.get("allowed_hosts", ())),

@@ -234,14 +234,6 @@ def test_tls_needs_a_certificate() -> None:
     vet([listener], Settings(tls_certificate="c.pem", tls_key="k.pem"))
 
 
-@pytest.mark.parametrize("kind", ["Password", "Oidc", "Frontegg"])
-def test_a_kind_that_cannot_be_checked_does_not_start(kind: Kind) -> None:
-    problem = f"http.main.authenticator_kind: authenticator kind {kind} is not available in this release"
-    with pytest.raises(ConfigurationError) as caught:
-        vet([Listener(authenticator=kind)], PLAIN)
-    assert str(caught.value) == problem
-
-
 def test_two_listeners_of_one_name() -> None:
     with pytest.raises(ConfigurationError, match="two listeners of this name"):
         vet([Listener("a"), Listener("a", "127.0.0.1:1")], PLAIN)

@@ -12,7 +12,7 @@ import pytest
 from attrs import frozen
 
 from fanlight import App, Effect, Listener
-from fanlight.auth.gates import Refusal
+from fanlight.auth.decisions import Refusal
 from fanlight.observe.records import AccessRecord, Exposure, Failure, RefusalsOmitted, Trouble
 from fanlight.pages.root import DescribeProcess, ProcessFacts
 from fanlight.server import Server

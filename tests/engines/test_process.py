@@ -25,6 +25,9 @@ from prometheus_client.core import GaugeMetricFamily
 
 import fanlight.auth.identity
 from fanlight.app import App
+from fanlight.auth.session_table import Session
+from fanlight.auth.sessions import Sessions
+from fanlight.config import Dialect
 from fanlight.http.request import Request
 from fanlight.http.response import Response, text
 from fanlight.http.router import Route
@@ -50,7 +53,7 @@ PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "timestamptz": (float,),
     "json": (str,),
 }
-PRIVILEGED = {"frames", "files", "settings", "connections", "log_records", "requests"}
+PRIVILEGED = {"frames", "files", "settings", "connections", "log_records", "requests", "sessions", "auth_events"}
 
 
 async def hello(request: Request) -> Response:
@@ -99,9 +102,30 @@ def test_names_need_no_quotes_in_sql(relation: Relation) -> None:
         assert connection.execute(f"select {names} from {relation.name} order by {names}").fetchall() == [tuple(cells)]
 
 
+def with_a_session(sim: Sim) -> Sessions:
+    users = sim.server.app.users
+    made = Sessions("main", dialect=Dialect(), users=users, entropy=sim.server.entropy, absolute=100.0)
+    made.table.add(b"key", Session("ada", sim.now.wall, sim.now.wall, "mark"))
+    return made
+
+
+def test_sessions_and_decisions(relations: ProcessRelations, sim: Sim) -> None:
+    assert read(relations, "sessions") == []
+    sim.server.listeners["main"].sessions = with_a_session(sim)
+    assert read(relations, "sessions") == [
+        {"listener": "main", "user_name": "ada", "created_at": sim.now.wall, "active_at": sim.now.wall}
+    ]
+    HttpConnection(sim.connect(), "1.1").exchange(Outgoing(target="/", fields=(("x-materialize-user", "root"),)))
+    (event,) = read(relations, "auth_events")
+    assert (event["outcome"], event["kind"], event["user_name"]) == ("refused", "None", None)
+    assert event["reason"] == "user specified in x-materialize-user must be mz_support or mz_system"
+
+
 def test_every_cell_is_of_its_columns_type(relations: ProcessRelations, sim: Sim, registry: CollectorRegistry) -> None:
     Gauge("temperature", "How warm.", ["room"], registry=registry).labels("hall").set(21)
     HttpConnection(sim.connect(), "1.1").exchange(Outgoing(target="/"))
+    HttpConnection(sim.connect(), "1.1").exchange(Outgoing(target="/", fields=(("x-materialize-user", "root"),)))
+    sim.server.listeners["main"].sessions = with_a_session(sim)
     logging.getLogger("tests.process").warning("hello")
     loop = asyncio.new_event_loop()
     waiting = loop.create_task(asyncio.sleep(0))

@@ -1,26 +1,33 @@
 """How a caller proves who they are: the seam between the gates and the kinds.
 
 An `Authenticate` is a routine that turns credentials into an identity or a
-rejection.  Kind None is here whole; the other kinds are not part of this
-release, and a listener that asks for one is refused when the server is built,
-never served without authentication.
+rejection.  Kind None is here whole; the others are put together from what
+proves passwords and tokens (`provers`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
-from ..config import ConfigurationError
+from ..asks import Moment
+from ..http.response import Fields, Response, empty, text
+from ..lobby import network_of
 from .authorization import Credentials, Password, Unusable
-from .identity import Identity, Kind
-from .roles import is_user_name, named
+from .identity import Identity, Kind, Proof
+from .roles import is_internal, is_user_name, named
+from .users import Role
 
 if TYPE_CHECKING:
     from ..asks import Routine
     from ..config import Dialect
     from ..http.request import Request
+    from .checks import PasswordChecks
+    from .provers import Provers
+    from .throttle import Throttle
 
 
 @frozen
@@ -35,8 +42,16 @@ class Rejected:
     missing: bool = False
     body: str = "unauthorized"
     user: str = ""
+    status: int = 401
+    fields: Fields = ()
+
+    def response(self, *challenges: tuple[str, str]) -> Response:
+        """The answer; an empty `body` has no content type."""
+        fields = self.fields + challenges
+        return text(self.status, self.body, *fields) if self.body else empty(self.status, *fields)
 
 
+TOO_MANY = "too many requests, try again later"
 MISSING = Rejected("missing authorization header", missing=True)
 
 
@@ -46,12 +61,6 @@ class Authenticate(Protocol):
     def __call__(self, request: Request, credentials: Credentials, /) -> Routine[Identity | Rejected]:
         """Who sent `request`?  `credentials` are usable or absent: the chain has answered the rest."""
         ...
-
-
-class FindSession(Protocol):
-    """Looks for a session of the request; None: there is none, so the authenticator decides."""
-
-    def __call__(self, request: Request, /) -> Routine[Identity | Rejected | None]: ...
 
 
 def believe(credentials: Credentials, dialect: Dialect) -> Identity | Rejected:
@@ -69,30 +78,54 @@ def believe(credentials: Credentials, dialect: Dialect) -> Identity | Rejected:
     return named(credentials.user, "None", dialect)
 
 
-async def identify(
-    request: Request, credentials: Credentials, authenticator: Authenticate, session: FindSession | None = None
+async def prove_password(
+    checks: PasswordChecks, dialect: Dialect, peer: str, user: str, password: str
 ) -> Identity | Rejected:
-    """Gates 9 and 10.  A usable Authorization field is judged alone; a session counts only without one."""
-    if credentials is Unusable.MALFORMED or credentials is Unusable.DUPLICATE:
-        return MISSING
-    if session is not None and credentials is Unusable.ABSENT:
-        found = await session(request)
-        if found is not None:
-            return found
-    return await authenticator(request, credentials)
+    """Who `user` is, if that is the password (spec auth.md A4).
+
+    A wrong password, a user that nobody is, one that may not log in and one
+    without a password are told apart by nothing.
+    """
+    if not is_user_name(user):
+        return Rejected("invalid credentials", user=user)
+    found = await checks.check(peer, user, password)
+    if isinstance(found, Role):
+        internal = is_internal(user, dialect)
+        return Identity(user, "Password", internal=internal, superuser=found.superuser, proof=Proof(found.mark))
+    if found.retry_after is None:
+        return Rejected("invalid credentials", user=user)
+    return too_many(found.retry_after, user)
 
 
-def require_available(kind: Kind, path: str) -> None:
-    """`ConfigurationError` about `path` for a kind that this release cannot check."""
-    if kind != "None":
-        raise ConfigurationError(path, f"authenticator kind {kind} is not available in this release")
+def too_many(seconds: float, user: str = "") -> Rejected:
+    """The throttle's refusal, or that of checks that have too much to do."""
+    retry = ("retry-after", str(max(1, ceil(seconds - 1e-6))))
+    return Rejected("too many attempts", body=TOO_MANY, user=user, status=429, fields=(retry,))
 
 
-def authenticator_for(kind: Kind, dialect: Dialect) -> Authenticate:
-    """The authenticator of `kind`; `ConfigurationError` where this release has none."""
-    require_available(kind, "authenticator")
+async def prove_bearer(
+    throttle: Throttle, peer: str, proof: Routine[Identity | Rejected], outage: Callable[[Rejected], bool]
+) -> Identity | Rejected:
+    """The outcome of `proof`, which judges a token; a refused one costs the peer network a try (threats: T1)."""
+    network = network_of(peer)
+    delay = throttle.peer_delay(network, (await Moment()).mono)
+    if delay:
+        proof.close()
+        return too_many(delay)
+    outcome = await proof
+    if isinstance(outcome, Rejected) and not outage(outcome):
+        throttle.spend(network, (await Moment()).mono)
+    return outcome
+
+
+def authenticator_for(kind: Kind, dialect: Dialect, provers: Provers | None = None) -> Authenticate:
+    """The authenticator of `kind`.  All but None need `provers`."""
 
     async def authenticate(request: Request, credentials: Credentials, /) -> Identity | Rejected:
         return believe(credentials, dialect)
 
-    return authenticate
+    if kind == "None":
+        return authenticate
+    if provers is None:
+        raise ValueError(f"kind {kind} needs provers")
+    return {"Password": provers.by_password, "Oidc": provers.by_oidc, "Frontegg": provers.by_frontegg}[kind]

@@ -22,13 +22,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
 from ..http.cors import answer_fields, preflight_fields
 from ..http.response import empty, text
 from ..observe.escape import escape
-from .authorization import decode
-from .chain import Rejected, authenticator_for, believe, identify
+from .authorization import Unusable, decode
+from .chain import MISSING, Rejected, authenticator_for, believe
+from .decisions import Refusal
 from .groups import GROUPS, Cors, Group, RouteGroup
 from .host import NO_HOST, HostGuard, resolve_host, split_host
 from .identity import Identity
@@ -40,9 +39,10 @@ if TYPE_CHECKING:
     from ..http.request import Head, Request
     from ..http.response import Fields, Response
     from ..listeners import Listener
-    from .authorization import Password, Token
-    from .chain import Authenticate, FindSession
+    from .authorization import Credentials, Password, Token
+    from .chain import Authenticate
     from .origin import Origins
+    from .sessions import Sessions
 
 BAD_REQUEST = text(400, "bad request")
 MISDIRECTED = text(421, "misdirected request")
@@ -57,23 +57,6 @@ _METADATA_PATH = "/.well-known/oauth-protected-resource"
 _HOSTS_KEPT = 256
 
 
-@frozen
-class Refusal:
-    """One refused request, for the security log.  Holds no secret and no raw text of the caller.
-
-    `text` is from a closed list; `user` is escaped (`observe.escape`), empty
-    when no name was given.
-    """
-
-    text: str
-    status: int
-    listener: str
-    group: str
-    kind: str
-    peer: str
-    user: str = ""
-
-
 class Decision:
     """What the gates make of one request; a value, but for `match`.
 
@@ -84,12 +67,14 @@ class Decision:
     this request carries, `answer` included.  `credentialed`: the request held
     Authorization or Cookie, for `common_fields`.  `refusal`: the log text of
     `answer`, empty when there is nothing to log, with the `user` it is about.
+    `cookie`: the Set-Cookie value that answers below 500 carry.
     `match`: free for the router, which may keep its match of this head here
     (see `Gates.recall`).
     """
 
     __slots__ = (
         "answer",
+        "cookie",
         "credentialed",
         "fields",
         "gates",
@@ -117,6 +102,7 @@ class Decision:
         self.identity: Identity | None = None
         self.pending = False
         self.fields: Fields = ()
+        self.cookie: str | None = None
         self.refusal = ""
         self.user = ""
         self.match: Any = None
@@ -165,7 +151,7 @@ class Gates:
     `origins` is the server's list of allowed origins, `http_host_name` its
     public name.  `authenticator` proves who a caller is; None takes the one of
     the listener's kind and raises `ConfigurationError` when there is none.
-    `session` finds sessions, on the kinds that have them.  `advertise_oauth`
+    `sessions` are those of the kinds that have them.  `advertise_oauth`
     offers the Bearer challenge on MCP routes.
     """
 
@@ -177,7 +163,7 @@ class Gates:
         origins: Origins,
         http_host_name: str | None = None,
         authenticator: Authenticate | None = None,
-        session: FindSession | None = None,
+        sessions: Sessions | None = None,
         advertise_oauth: bool = False,
     ) -> None:
         self.listener = listener
@@ -186,8 +172,8 @@ class Gates:
         self.http_host_name = http_host_name
         self._believes = listener.authenticator == "None"
         self._authenticator = authenticator or authenticator_for(listener.authenticator, dialect)
-        self._session = session
-        self._advertise = advertise_oauth
+        self._sessions = sessions
+        self.advertises_oauth = advertise_oauth
         self._guard = HostGuard(listener.allowed_hosts, http_host_name) if self._believes else None
         self._hosts: dict[str, Response | None] = {}
         self._anonymous = named(dialect.anonymous_user, "None", dialect)
@@ -270,13 +256,39 @@ class Gates:
         """Gates 9 to 11 for a `pending` decision: one with an `identity` or an `answer`."""
         if not decision.pending:
             return decision
-        head = request.head
-        credentials = decode(head.values.get("authorization"))
-        outcome = await identify(request, credentials, self._authenticator, self._session)
-        return self._settle(head, decision.settled(), outcome)
+        settled = decision.settled()
+        credentials = decode(request.head.values.get("authorization"))
+        outcome = await self._identified(request, credentials, settled)
+        return self._settle(request.head, settled, outcome)
 
-    async def admit(self, request: Request, credentials: Password | Token | None) -> Identity | None:
-        """Who sent a WebSocket's first message, as far as the route's roles admit them; None: it is refused.
+    async def _identified(self, request: Request, credentials: Credentials, decision: Decision) -> Identity | Rejected:
+        """Gates 9 and 10.  An Authorization field is judged alone; a session counts only without one."""
+        if credentials is Unusable.MALFORMED or credentials is Unusable.DUPLICATE:
+            return MISSING
+        if self._sessions is not None and credentials is Unusable.ABSENT:
+            carried = await self._sessions.find(request)
+            decision.cookie = carried.cookie
+            if carried.outcome is not None:
+                return carried.outcome
+        return await self._authenticator(request, credentials)
+
+    async def carried(self, request: Request, decision: Decision) -> Decision:
+        """The session that a WebSocket's handshake carries, whatever its Authorization field says.
+
+        A refusal if it has expired; else its `identity`, or None.
+        """
+        if self._sessions is None or "cookie" not in request.head.values:
+            return decision
+        settled = decision.settled()
+        carried = await self._sessions.find(request)
+        settled.cookie = carried.cookie
+        if isinstance(carried.outcome, Rejected):
+            return settled.refused(UNAUTHORIZED, carried.outcome.reason)
+        settled.identity = carried.outcome
+        return settled
+
+    async def admit(self, request: Request, credentials: Password | Token | None) -> Identity | Rejected:
+        """Who sent a WebSocket's first message, as far as the route's roles admit them.
 
         `request.identity` is who the handshake was from, if it said so.
         Credentials in the message are judged alone; without any it takes an
@@ -285,13 +297,13 @@ class Gates:
         """
         carried = request.identity
         if credentials is None:
-            outcome: Identity | Rejected | None = carried
+            outcome: Identity | Rejected = carried or MISSING
         elif carried is not None and self._believes:
-            outcome = None
+            outcome = Rejected("credentials beside the trusted header")
         else:
             outcome = await self._authenticator(request, credentials)
-        if not isinstance(outcome, Identity) or not self.allows(outcome, "ws"):
-            return None
+        if isinstance(outcome, Identity) and not self.allows(outcome, "ws"):
+            return Rejected("role dissallowed", user=outcome.user)
         return outcome
 
     def allows(self, identity: Identity, group: RouteGroup, *, privileged: bool = False) -> bool:
@@ -393,7 +405,7 @@ class Gates:
         """Gate 11, and the answer to a rejection."""
         if isinstance(outcome, Rejected):
             fields = self._challenges(head, decision.group) if outcome.missing else ()
-            return decision.refused(text(401, outcome.body, *fields), outcome.reason, outcome.user)
+            return decision.refused(outcome.response(*fields), outcome.reason, outcome.user)
         if not self.allows(outcome, decision.group, privileged=decision.privileged):
             return decision.refused(UNAUTHORIZED, "role dissallowed", outcome.user)
         decision.identity = outcome
@@ -404,7 +416,7 @@ class Gates:
         basic = ("www-authenticate", f"Basic realm={self.dialect.realm}")
         if GROUPS[group].cors != "mcp":
             return (basic,) if head.path == "/" or head.path.startswith(_BASIC_PAGES) else ()
-        host = resolve_host(self.http_host_name, head.authority) if self._advertise else None
+        host = resolve_host(self.http_host_name, head.authority) if self.advertises_oauth else None
         if host is None:
             return (basic,)
         metadata = f'resource_metadata="https://{host}{_METADATA_PATH}"'

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 Kind = Literal["None", "Password", "Oidc", "Frontegg"]
 Roles = Literal["Normal", "Internal", "NormalAndInternal"]
+
+
+@frozen
+class Proof:
+    """What an identity rests on, for as long as somebody goes on using it.
+
+    `mark` is that of the role (`users.Role.mark`), empty where there is no
+    role; `session` the key of a login session; `ends` when it is over, in Unix
+    seconds.
+    """
+
+    mark: str = ""
+    session: bytes | None = None
+    ends: float | None = None
 
 
 @frozen
@@ -16,7 +30,8 @@ class Identity:
 
     `kind` is the authenticator that vouched; `groups` are None when the claim
     is absent; `internal` says that the name is an internal user's; `superuser`
-    is an attribute of the role.
+    is an attribute of the role.  `proof` is None on kind None, where a name
+    rests on nothing.
     """
 
     user: str
@@ -25,6 +40,7 @@ class Identity:
     admin: bool = False
     internal: bool = False
     superuser: bool = False
+    proof: Proof | None = field(default=None, eq=False, repr=False)
 
     @property
     def privileged(self) -> bool:

@@ -78,8 +78,8 @@ def parse_json(data: bytes | str) -> Any:
     return value
 
 
-async def read_json(request: Request) -> Any:
-    """The request's body as a JSON value (see `parse_json`).
+async def read_json(request: Request, limit: int | None = None) -> Any:
+    """The request's body of at most `limit` bytes (default: the server's bound) as a JSON value (see `parse_json`).
 
     Raises `Refused`: 415 for another content type (before the body is asked
     for), 413 for a body that is too long, 400 for one that is not JSON.
@@ -88,7 +88,7 @@ async def read_json(request: Request) -> Any:
     if kind != "application/json" and (kind is None or _JSON_TYPE.fullmatch(kind) is None):
         raise Refused(WRONG_TYPE)
     try:
-        return parse_json(await request.body())
+        return parse_json(await request.body(limit))
     except NotJson as error:
         raise Refused(text(400, f"Failed to parse the request body as JSON: {error}")) from None
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..auth.decisions import Refusal, admission_of
 from ..auth.fields import common_fields
-from ..auth.gates import Decision, Refusal
+from ..auth.gates import Decision
 from ..auth.host import redirect_to_https
-from ..observe.records import Exposure
+from ..observe.records import Exposure, Report
 from .request import Request
 from .response import Fields, Response, empty, text
-from .router import UNKNOWN, Place, decode_segments
+from .router import UNKNOWN, Handler, Place, decode_segments
 from .websocket import handshake
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Exchange:
         if decision.answer is not None:
             return self._refused(decision)
         self.request.identity = decision.identity
+        await Report(admission_of(self.request))
         _, params = decision.match
         outcome = self._dispatch(params)
         return outcome if isinstance(outcome, Response) else await outcome
@@ -131,11 +133,24 @@ class Exchange:
                 assert self.decision is not None
                 return self._refused(self.decision.settled().refused(FORBIDDEN, "cross-site WebSocket"))
         request.route = route
+        if route.websocket and self.decision is not None and "cookie" in request.head.values:
+            return self._carry(self.decision, route.handler)
         return route.handler(request)
+
+    async def _carry(self, decision: Decision, handler: Handler) -> Response | None:
+        """A handshake with a cookie: whose session it is, before the first message says who is there."""
+        self.decision = decision = await self.request.listener.gates.carried(self.request, decision)
+        if decision.answer is not None:
+            return self._refused(decision)
+        self.request.identity = decision.identity
+        return await handler(self.request)
 
     def fields(self, response: Response) -> Fields:
         """The fields of `response`, those of its group, and those that every answer carries."""
         decision = self.decision
         if decision is None:
             return response.fields + common_fields(response, credentialed=False)
-        return response.fields + decision.fields + common_fields(response, credentialed=decision.credentialed)
+        own = response.fields + decision.fields
+        if decision.cookie is not None and response.status < 500:
+            own = (*own, ("set-cookie", decision.cookie))
+        return own + common_fields(response, credentialed=decision.credentialed)

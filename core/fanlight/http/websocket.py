@@ -124,6 +124,18 @@ class HasLeft(Op[bool]):
 
 
 @frozen
+class Vouch(Op[bool]):
+    """The identity of the request stands for this WebSocket from here on, and no longer than it holds.
+
+    False: it holds no more already, since it took a while to come here.
+
+    When it ends (its own time, a logout, a changed password) the socket is
+    closed with 1008 `authentication expired`; to the routine that is a peer
+    that has left.  Never waits.
+    """
+
+
+@frozen
 class Enlist(Op[None]):
     """Be known by `number`, which nobody else has, until the exchange is over: `StopWork` finds it."""
 

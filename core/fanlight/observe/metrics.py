@@ -270,12 +270,27 @@ class HttpMetrics:
         self._errors = TallyFamily(
             "counter", "fanlight_metrics_collector_errors", "Collectors that failed during a scrape.", "collector"
         )
+        self._auth = TallyFamily(
+            "counter",
+            "fanlight_auth_decisions",
+            "Decisions about who a caller is.",
+            "source",
+            "kind",
+            "outcome",
+        )
         self._late = self._lag.cell()
         """The one cell of the lag, which has no labels."""
         self._routes: dict[tuple[str, str], RouteCells] = {}
         """By path and source; at most one for each route of each listener."""
         self._together = Together(
-            self._requests, self._active, self._bytes, self._connections, self._errors, self._durations, self._lag
+            self._requests,
+            self._active,
+            self._bytes,
+            self._connections,
+            self._errors,
+            self._auth,
+            self._durations,
+            self._lag,
         )
         self.memory: Memory | None = None
         """What the metrics page remembers between scrapes; made by its first one."""
@@ -289,6 +304,10 @@ class HttpMetrics:
     def shown(self) -> tuple[OwnFamily, ...]:
         """All families as a scrape takes them: together."""
         return (self._together,)
+
+    def authenticated(self, source: str, kind: str, outcome: str) -> None:
+        """Somebody was let in or refused."""
+        self._auth.cell(source, kind, outcome)._value += 1.0
 
     def route(self, path: str, source: str) -> RouteCells:
         """The cells of a route on a listener; the same object each time."""

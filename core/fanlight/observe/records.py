@@ -6,9 +6,11 @@ names are escaped before they come here.  This module writes no log.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from attrs import frozen
+
+from ..asks import Op
 
 
 class AccessRecord(NamedTuple):
@@ -50,6 +52,13 @@ class RefusalsOmitted:
     kind: str
     network: str
     count: int
+
+
+@frozen
+class Report(Op[None]):
+    """Note `record`, a value without secrets, for the logs.  Never waits."""
+
+    record: Any
 
 
 @frozen

@@ -16,7 +16,7 @@ from ..lobby import network_of
 from .records import Exposure, RefusalsOmitted
 
 if TYPE_CHECKING:
-    from ..auth.gates import Refusal
+    from ..auth.decisions import Refusal
 
 SINGLY = 10
 """Alike refusals of one network in one `WINDOW` that are recorded one by one."""

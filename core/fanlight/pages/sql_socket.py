@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..asks import Race, Sleep
+from ..asks import LimitTime, Race, Sleep, TimeUp
+from ..auth.chain import Rejected
+from ..auth.decisions import admission_of, refusal_of
+from ..auth.identity import Identity
 from ..http.body import NotJson, parse_json
 from ..http.response import Refused, text
 from ..http.websocket import (
@@ -22,7 +25,9 @@ from ..http.websocket import (
     NextMessage,
     PeerClosed,
     SendTexts,
+    Vouch,
 )
+from ..observe.records import Report
 from ..sql import frames
 from ..sql.batch import run_request
 from ..sql.effects import SessionRefused, SqlSession
@@ -74,12 +79,32 @@ async def _admitted(request: Request) -> Mapping[str, str] | None:
         lobby.leave(request.peer)
     if isinstance(opening, PeerClosed):
         return None
-    identity = await request.listener.gates.admit(request, opening.credentials) if opening is not None else None
-    if opening is None or identity is None:
+    identity = await _proved(request, opening)
+    if opening is None or isinstance(identity, Rejected):
+        if isinstance(identity, Rejected):
+            await Report(refusal_of(request, identity, "WebSocket", "debug"))
         await CloseWebSocket(PROTOCOL_ERROR, UNAUTHORIZED)
         return None
-    request.identity = identity
     return opening.options
+
+
+async def _proved(request: Request, opening: Opening | None) -> Identity | Rejected:
+    """Who the first message is from; finding that out has a time of its own, so that nobody holds a socket open."""
+    if opening is None:
+        return Rejected("no first message")
+    await LimitTime(request.server.limits.verification)
+    try:
+        identity = await request.listener.gates.admit(request, opening.credentials)
+    except TimeUp:
+        return Rejected("verification took too long")
+    await LimitTime(None)
+    if isinstance(identity, Identity):
+        request.identity = identity
+        if not await Vouch():
+            request.identity = None
+            return Rejected("session expired", user=identity.user)
+        await Report(admission_of(request, how="WebSocket"))
+    return identity
 
 
 async def _first_message(request: Request) -> Opening | PeerClosed | None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from ..http.router import Route
 from ..http.static import static
-from . import catalog, health, metrics, prof, root, sql, sql_socket, tracing
+from . import catalog, health, login, metrics, oauth, prof, root, sql, sql_socket, tracing
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", "base", root.home),
     Route("GET", "/static/{*path}", "base", static),
     Route("POST", "/api/sql", "base", sql.sql),
     Route("GET", "/api/experimental/sql", "ws", sql_socket.sql_socket, websocket=True),
+    Route("POST", "/api/login", "login", login.login),
+    Route("POST", "/api/logout", "logout", login.logout),
+    *(Route("GET", oauth.PATH + path, "oauth_metadata", oauth.protected_resource) for path in oauth.RESOURCES),
     Route("GET", "/metrics", "metrics", metrics.metrics),
     Route("GET", "/api/livez", "metrics", health.livez),
     Route("GET", "/api/readyz", "metrics", health.readyz),

@@ -1,4 +1,4 @@
-"""`fanlight.auth.chain`: kind None whole, the order of session and credentials, and closed doors."""
+"""`fanlight.auth.chain`: kind None whole, outcomes of password checks, what a refused token costs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from hypothesis import strategies as st
 
 from fanlight.asks import Routine
 from fanlight.auth.authorization import Credentials, Password, Token, Unusable
-from fanlight.auth.chain import MISSING, Rejected, authenticator_for, believe, identify
+from fanlight.auth.chain import MISSING, Rejected, authenticator_for, believe, prove_bearer, prove_password, too_many
+from fanlight.auth.checks import WRONG, PasswordChecks, Refused
 from fanlight.auth.identity import Identity, Kind
-from fanlight.config import ConfigurationError, Dialect
+from fanlight.auth.throttle import Rate, Throttle
+from fanlight.auth.users import Role
+from fanlight.config import Dialect
 from fanlight.http.request import Request
+
+from .driving import Crowd
 
 DIALECT = Dialect()
 ANYBODY = Identity("anonymous_http_user")
@@ -47,7 +52,8 @@ def run(routine: Routine[Any]) -> Any:
 )
 def test_kind_none(credentials: Credentials, outcome: Identity | Rejected) -> None:
     assert believe(credentials, DIALECT) == outcome
-    assert run(identify(REQUEST, credentials, authenticator_for("None", DIALECT))) == outcome
+    if not isinstance(credentials, Unusable) or credentials is Unusable.ABSENT:
+        assert run(authenticator_for("None", DIALECT)(REQUEST, credentials)) == outcome
 
 
 @given(st.text(), st.text(), st.text())
@@ -56,39 +62,75 @@ def test_kind_none_never_looks_at_a_password(user: str, one: str, other: str) ->
 
 
 @pytest.mark.parametrize("kind", ["Password", "Oidc", "Frontegg"])
-def test_other_kinds_are_refused(kind: Kind) -> None:
-    with pytest.raises(ConfigurationError, match=f"authenticator kind {kind} is not available in this release"):
+def test_other_kinds_need_something_that_proves(kind: Kind) -> None:
+    with pytest.raises(ValueError, match=f"kind {kind} needs provers"):
         authenticator_for(kind, DIALECT)
 
 
-async def _authenticator(request: Request, credentials: Credentials, /) -> Identity | Rejected:
-    return Identity("by credentials", "Password") if isinstance(credentials, Password) else MISSING
-
-
-async def _session(request: Request, /) -> Identity | Rejected | None:
-    return Identity("by session", "Password")
-
-
-async def _expired(request: Request, /) -> Identity | Rejected | None:
-    return Rejected("session expired")
-
-
-async def _no_session(request: Request, /) -> Identity | Rejected | None:
-    return None
+async def _outcome(outcome: Identity | Rejected) -> Identity | Rejected:
+    return outcome
 
 
 @pytest.mark.parametrize(
-    ("credentials", "session", "outcome"),
+    ("outcome", "outage", "spent"),
+    [(Identity("ada"), False, False), (Rejected("bad"), False, True), (Rejected("down"), True, False)],
+)
+def test_a_refused_token_costs_the_network_a_try(outcome: Identity | Rejected, outage: bool, spent: bool) -> None:
+    crowd, throttle = Crowd(), Throttle(Rate(10, 1.0), Rate(1, 60.0))
+    judged = prove_bearer(throttle, "192.0.2.7", _outcome(outcome), lambda rejected: outage)
+    assert crowd.start(judged).result == outcome
+    again = crowd.start(prove_bearer(throttle, "192.0.2.7", _outcome(outcome), lambda rejected: outage))
+    assert again.result == (too_many(60) if spent else outcome)
+    other = crowd.start(prove_bearer(throttle, "192.0.2.8", _outcome(outcome), lambda rejected: outage))
+    assert other.result == outcome
+
+
+class _Found:
+    """Checks that find what they are told to."""
+
+    def __init__(self, found: Role | Refused) -> None:
+        self.found = found
+        self.asked: list[tuple[str, str, str]] = []
+
+    async def check(self, peer: str, user: str, password: str) -> Role | Refused:
+        self.asked.append((peer, user, password))
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome"),
     [
-        (Unusable.ABSENT, None, MISSING),
-        (Unusable.ABSENT, _no_session, MISSING),
-        (Unusable.ABSENT, _session, Identity("by session", "Password")),
-        (Unusable.ABSENT, _expired, Rejected("session expired")),
-        (Unusable.MALFORMED, _session, MISSING),
-        (Password("a", "b"), _session, Identity("by credentials", "Password")),
-        (Password("a", "b"), _expired, Identity("by credentials", "Password")),
-        (Token("a"), _session, MISSING),
+        (Role("stored"), Identity("ada", "Password")),
+        (Role("stored", superuser=True), Identity("ada", "Password", superuser=True)),
+        (WRONG, Rejected("invalid credentials", user="ada")),
+        (Refused(0.2), too_many(1, "ada")),
+        (Refused(59.2), too_many(60, "ada")),
     ],
 )
-def test_credentials_are_judged_alone(credentials: Credentials, session: Any, outcome: Identity | Rejected) -> None:
-    assert run(identify(REQUEST, credentials, _authenticator, session)) == outcome
+def test_kind_password(found: Role | Refused, outcome: Identity | Rejected) -> None:
+    checks = _Found(found)
+    answer = run(prove_password(cast(PasswordChecks, checks), DIALECT, "192.0.2.7", "ada", "secret"))
+    assert answer == outcome
+    assert checks.asked == [("192.0.2.7", "ada", "secret")]
+    if isinstance(found, Role):
+        assert answer.proof.mark == found.mark
+
+
+def test_password_of_an_internal_user() -> None:
+    checks = cast(PasswordChecks, _Found(Role("stored")))
+    outcome = run(prove_password(checks, DIALECT, "", "mz_system", ""))
+    assert outcome == Identity("mz_system", "Password", internal=True)
+
+
+@pytest.mark.parametrize("user", ["", "a\nb", "é" * 128])
+def test_a_name_that_is_none_is_not_checked(user: str) -> None:
+    checks = _Found(Role("stored"))
+    outcome = run(prove_password(cast(PasswordChecks, checks), DIALECT, "", user, "secret"))
+    assert outcome == Rejected("invalid credentials", user=user)
+    assert checks.asked == []
+
+
+def test_too_many() -> None:
+    answer = too_many(59.2).response()
+    assert (answer.status, answer.body) == (429, b"too many requests, try again later")
+    assert ("retry-after", "60") in answer.fields

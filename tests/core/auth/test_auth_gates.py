@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fanlight.asks import Routine
 from fanlight.auth.authorization import Credentials, Password, Token
 from fanlight.auth.chain import MISSING, Rejected
-from fanlight.auth.gates import Decision, Gates, Refusal
+from fanlight.auth.decisions import Refusal
+from fanlight.auth.gates import Decision, Gates
 from fanlight.auth.groups import GROUPS, RouteGroup
 from fanlight.auth.identity import Identity, Kind
 from fanlight.auth.origin import Origins, default_origins
-from fanlight.config import ConfigurationError, Dialect
+from fanlight.auth.sessions import EXPIRED, Carried
+from fanlight.config import Dialect
 from fanlight.http.request import Head, Request
 from fanlight.listeners import ALL_GROUPS, Listener
 from fanlight.moment import Now
@@ -42,8 +45,18 @@ async def check(request: Request, credentials: Credentials, /) -> Identity | Rej
     return Identity(credentials.user, "Password", internal=credentials.user == "mz_system")
 
 
+class Table:
+    """Sessions that find what they are told to."""
+
+    def __init__(self, carried: Carried) -> None:
+        self.carried = carried
+
+    async def find(self, request: Request) -> Carried:
+        return self.carried
+
+
 def gates(kind: Kind = "None", groups: Any = ALL_GROUPS, **more: Any) -> Gates:
-    seams = {name: more.pop(name) for name in ("session", "advertise_oauth", "http_host_name") if name in more}
+    seams = {name: more.pop(name) for name in ("sessions", "advertise_oauth", "http_host_name") if name in more}
     origins = more.pop("origins", default_origins([6876]))
     listener = Listener(authenticator=kind, groups=groups, **more)
     authenticator = None if kind == "None" else check
@@ -68,7 +81,11 @@ def request(
 def finish(gate: Gates, sent: Request, group: RouteGroup = "base", **more: Any) -> Decision:
     """All gates, with an authenticator that asks for nothing."""
     decision = gate.decide(sent, group, **more)
-    routine = gate.authenticate(sent, decision)
+    return run(gate.authenticate(sent, decision))
+
+
+def run(routine: Routine[Decision]) -> Decision:
+    """The answer of a routine that asks for nothing."""
     try:
         routine.send(None)
     except StopIteration as done:
@@ -354,7 +371,8 @@ def test_a_first_message(
     routine = gates(kind, {"base": "Normal"}).admit(sent, credentials)
     with pytest.raises(StopIteration) as stop:
         routine.send(None)
-    assert getattr(stop.value.value, "user", None) == user
+    admitted = stop.value.value
+    assert (admitted.user if isinstance(admitted, Identity) else None) == user
 
 
 @pytest.mark.parametrize(
@@ -486,18 +504,46 @@ def test_other_kinds_wait_for_their_authenticator() -> None:
 
 
 def test_a_kind_without_an_authenticator_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="not available"):
-        Gates(Listener(authenticator="Password"), dialect=Dialect(), origins=Origins())
+    with pytest.raises(ValueError, match="needs provers"):
+        Gates(Listener(authenticator="Oidc"), dialect=Dialect(), origins=Origins())
 
 
 def test_sessions_count_only_without_authorization() -> None:
-    async def session(request: Request, /) -> Identity | Rejected | None:
-        return Identity("by session", "Password")
+    gate = gates("Password", sessions=Table(Carried(Identity("by session", "Password"), "again")))
+    found = finish(gate, request(COOKIE))
+    assert (outcome(found), found.cookie) == ((None, "by session"), "again")
+    for fields, expected in (((COOKIE, ADA), (None, "ada")), ((COOKIE, UNUSABLE), (401, None))):
+        found = finish(gate, request(*fields))
+        assert (outcome(found), found.cookie) == (expected, None)
 
-    gate = gates("Password", session=session)
-    assert outcome(finish(gate, request(COOKIE))) == (None, "by session")
-    assert outcome(finish(gate, request(COOKIE, ADA))) == (None, "ada")
-    assert outcome(finish(gate, request(COOKIE, UNUSABLE))) == (401, None)
+
+@pytest.mark.parametrize(
+    ("carried", "expected"),
+    [
+        (Carried(), (401, None)),
+        (Carried(None, "gone"), (401, None)),
+        (Carried(EXPIRED, "gone"), (401, None)),
+        (Carried(Identity("mz_system", "Password", internal=True), "again"), (401, None)),
+    ],
+)
+def test_what_a_session_leads_to(carried: Carried, expected: Any) -> None:
+    found = finish(gates("Password", {"base": "Normal"}, sessions=Table(carried)), request(COOKIE))
+    assert outcome(found) == expected
+    assert found.cookie == carried.cookie
+
+
+@pytest.mark.parametrize(
+    ("carried", "status", "user"),
+    [(Carried(), None, None), (Carried(EXPIRED, "gone"), 401, None), (Carried(Identity("ada"), "again"), None, "ada")],
+)
+def test_a_handshake_carries_a_session_whatever_it_says_besides(carried: Carried, status: Any, user: Any) -> None:
+    gate = gates("Password", sessions=Table(carried))
+    sent = request(COOKIE, UNUSABLE)
+    decision = run(gate.carried(sent, gate.decide(sent, "ws")))
+    assert outcome(decision) == (status, user)
+    assert decision.cookie == carried.cookie
+    # What was found is not kept with the head.
+    assert sent.head.cache.identity is None
 
 
 @pytest.mark.parametrize(

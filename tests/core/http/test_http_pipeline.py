@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from fanlight import App, Listener, Request, Response, Route
-from fanlight.auth.gates import Refusal
+from fanlight.auth.decisions import Refusal
 from fanlight.http.response import Refused, text
 from fanlight.http.websocket import AcceptWebSocket
 from fanlight.observe.records import AccessRecord, Failure, RefusalsOmitted

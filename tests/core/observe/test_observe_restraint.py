@@ -9,7 +9,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.auth.gates import Refusal
+from fanlight.auth.decisions import Refusal
 from fanlight.observe.records import Exposure, RefusalsOmitted
 from fanlight.observe.restraint import ELSEWHERE, KINDS_MOST, PEERS_MOST, SINGLY, WINDOW, Restraint
 

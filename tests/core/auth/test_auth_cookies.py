@@ -1,0 +1,65 @@
+"""The session cookie: found in whatever a browser or an attacker sends, and set in one form."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fanlight.auth.cookies import id_bytes, id_text, is_session_id, remove_session, session_values, set_session
+from fanlight.http.request import Head
+
+NAME = "mz_session"
+
+
+def head(*cookies: str) -> Head:
+    fields = tuple(("cookie", value) for value in cookies)
+    return Head("GET", "/", fields, version="1.1", authority="localhost")
+
+
+@pytest.mark.parametrize(
+    ("cookies", "values"),
+    [
+        ((), []),
+        (("",), []),
+        (("mz_session=a",), ["a"]),
+        (("a=b; mz_session=a ; c=d",), ["a"]),
+        (("mz_session=",), [""]),
+        (("mz_session",), [""]),
+        (("mz_session=a=b",), ["a=b"]),
+        (("MZ_SESSION=a; xmz_session=b; mz_session2=c",), []),
+        (('x="; mz_session=a"',), ['a"']),
+        (("mz_session=a; mz_session=b",), ["a", "b"]),
+        (("mz_session=a", "mz_session=b"), ["a", "b"]),
+        ((";;=;mz_session=a;",), ["a"]),
+        (("; ".join(["a=b"] * 63 + ["mz_session=a"]),), ["a"]),
+        (("; ".join(["a=b"] * 64 + ["mz_session=a"]),), []),
+        (("mz_session=a", "x=" + "y" * 8192), []),
+    ],
+)
+def test_values(cookies: tuple[str, ...], values: list[str]) -> None:
+    assert session_values(head(*cookies), NAME) == values
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_there_and_back(raw: bytes) -> None:
+    assert is_session_id(id_text(raw))
+    assert id_bytes(id_text(raw)) == raw
+
+
+@given(st.one_of(st.text(max_size=30), st.from_regex(r"\A[A-Za-z0-9_-]{22}\Z")))
+def test_one_spelling_only(value: str) -> None:
+    canonical = False
+    try:
+        canonical = urlsafe_b64encode(id_bytes(value)).decode() == value + "==" and len(id_bytes(value)) == 16
+    except ValueError:
+        pass
+    assert is_session_id(value) is canonical
+
+
+def test_set_and_removed() -> None:
+    assert set_session(NAME, "x", secure=False) == "mz_session=x; HttpOnly; SameSite=Strict; Path=/"
+    assert set_session(NAME, "x", secure=True) == "mz_session=x; HttpOnly; SameSite=Strict; Secure; Path=/"
+    assert remove_session(NAME, secure=True) == "mz_session=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0"

@@ -1,0 +1,53 @@
+"""Which credentials each kind takes, and what is missing to it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from fanlight import App, ConfigurationError, Listener
+from fanlight.auth.authorization import Password, Token, Unusable
+from fanlight.auth.chain import MISSING, Rejected
+from fanlight.auth.effects import VerifyPassword
+from fanlight.auth.frontegg import FronteggSettings
+from fanlight.auth.provers import Provers
+from fanlight.http.request import Request
+from tests.sim import Seeded
+
+from .driving import Crowd
+from .providing import pem
+
+TENANT = FronteggSettings(token_url="https://a.example", tenant_id="x", public_key=pem("RSA"))
+REQUEST = cast(Request, SimpleNamespace(peer="192.0.2.7"))
+BAD = Rejected("invalid credentials")
+
+
+def outcome(kind: str, credentials: Any) -> Any:
+    crowd, provers = Crowd(), Provers(App(frontegg=TENANT), Seeded(1))
+    actor = crowd.start(getattr(provers, f"by_{kind}")(REQUEST, credentials))
+    return actor.result if actor.ended else type(crowd.asked[0][1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "credentials", "expected"),
+    [
+        ("password", Unusable.ABSENT, MISSING),
+        ("password", Token("t"), MISSING),
+        ("password", Password("ada", "x"), VerifyPassword),
+        ("oidc", Unusable.ABSENT, MISSING),
+        ("oidc", Token("t"), Rejected("OIDC issuer is not configured", body="OIDC issuer is not configured")),
+        ("oidc", Password("ada", "a.b.c"), VerifyPassword),
+        ("frontegg", Unusable.ABSENT, MISSING),
+        ("frontegg", Token("t"), BAD),
+        ("frontegg", Password("ada", "x"), Rejected("invalid credentials", user="ada")),
+    ],
+)
+def test_what_each_kind_takes(kind: str, credentials: Any, expected: Any) -> None:
+    assert outcome(kind, credentials) == expected
+
+
+def test_a_tenant_must_be_known() -> None:
+    with pytest.raises(ConfigurationError, match="kind Frontegg needs"):
+        App(listeners=[Listener(authenticator="Frontegg")])

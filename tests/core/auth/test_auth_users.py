@@ -1,0 +1,129 @@
+"""The directory of users: what changes a mark, who is told, the usual count."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fanlight.auth.scram import ITERATIONS, derive
+from fanlight.auth.users import Role, Users
+from fanlight.config import ConfigurationError
+
+ONE, OTHER = (str(derive("secret", bytes([number]) * 32, 2)) for number in (1, 2))
+THREE = str(derive("secret", bytes(32), 3))
+
+
+def mark(users: Users, name: str = "ada") -> str | None:
+    role = users.find(name)
+    return role.mark if role is not None else None
+
+
+def test_put_find_drop() -> None:
+    users = Users()
+    users.put("ada", ONE, superuser=True)
+    users.put("bob", None, login=False)
+    assert list(users) == ["ada", "bob"]
+    assert len(users) == 2
+    assert users.find("ada") == Role(ONE, superuser=True)
+    assert users.find("Ada") is None
+    assert users.drop("ada")
+    assert not users.drop("ada")
+    assert users.find("ada") is None
+
+
+def test_a_mark_ends_with_the_password_and_with_login_and_with_nothing_else() -> None:
+    users = Users()
+    users.put("ada", ONE)
+    first = mark(users)
+    users.put("ada", ONE, superuser=True)
+    assert mark(users) == first
+    users.put("ada", ONE, login=False)
+    users.put("ada", ONE)
+    second = mark(users)
+    assert second != first
+    users.put("ada", OTHER)
+    users.put("ada", ONE)
+    assert mark(users) not in (first, second)
+
+
+def test_whoever_comes_back_is_somebody_else() -> None:
+    users = Users()
+    users.put("ada", ONE)
+    first = mark(users)
+    users.drop("ada")
+    users.put("ada", ONE)
+    assert mark(users) != first
+
+
+def test_a_mark_is_the_same_in_the_next_process() -> None:
+    one, other = Users(), Users()
+    for users in (one, other):
+        users.put("ada", ONE)
+        users.put("bob", OTHER)
+    assert mark(one) == mark(other)
+    one, other = Users({"ada": Role(ONE, epoch=7)}), Users({"bob": Role(OTHER, epoch=9), "ada": Role(ONE, epoch=7)})
+    assert mark(one) == mark(other)
+
+
+def test_a_file_that_brings_no_new_epoch_gets_one() -> None:
+    users = Users({"ada": Role(ONE, epoch=7)})
+    users.replace({"ada": Role(OTHER, epoch=7)})
+    role = users.find("ada")
+    assert role is not None
+    assert role.epoch == 8
+    users.replace({"ada": Role(OTHER, epoch=3)})
+    assert users.find("ada") == role
+
+
+def test_watchers() -> None:
+    users, told, other = Users(), list[frozenset[str]](), list[frozenset[str]]()
+    stop = users.watch(other.append)
+    users.watch(told.append)
+    users.put("ada", ONE)
+    stop()
+    users.put("bob", ONE)
+    users.drop("ada")
+    users.drop("ada")
+    users.replace({"bob": Role(ONE), "eve": Role(ONE)})
+    users.replace({"bob": Role(OTHER), "eve": Role(ONE, superuser=True)})
+    assert other == [{"ada"}]
+    assert told == [{"ada"}, {"bob"}, {"ada"}, set(), {"bob", "eve"}]
+
+
+def test_revoking() -> None:
+    users = Users({"ada": Role(ONE, epoch=7), "bob": Role(OTHER)})
+    first, second = mark(users), mark(users, "bob")
+    assert users.revoke("ada")
+    assert not users.revoke("eve")
+    assert mark(users) != first
+    assert mark(users, "bob") == second
+    third = mark(users)
+    users.revoke_all()
+    assert mark(users) not in (first, third)
+    assert mark(users, "bob") != second
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"), [("", ONE), ("a\nb", ONE), ("é" * 128, None), ("ada", "secret"), ("ada", "")]
+)
+def test_what_cannot_be_used(name: str, stored: str | None) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Users().put(name, stored)
+    assert "secret" not in str(caught.value)
+
+
+def test_no_stored_form_shows() -> None:
+    assert ONE not in repr(Role(ONE))
+    assert ONE not in Role(ONE).mark
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([None, ONE, OTHER, THREE, "drop"])), max_size=12))
+def test_the_usual_count(steps: list[tuple[str, str | None]]) -> None:
+    """However it came to be, it is the one of a directory that was made at once."""
+    users = Users()
+    for name, stored in steps:
+        users.drop(name) if stored == "drop" else users.put(name, stored)
+    again = Users({name: role for name in users if (role := users.find(name)) is not None})
+    assert users.iterations == again.iterations
+    assert users.iterations in (2, 3, ITERATIONS)
