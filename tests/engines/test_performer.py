@@ -191,7 +191,7 @@ def test_refusals_are_warnings_of_the_security_log(performer: Performer, caplog:
     assert {(entry.name, entry.levelno) for entry in caplog.records} == {("fanlight.security", logging.WARNING)}
     assert caplog.messages == [
         "HTTP request failed authentication: invalid credentials",
-        "HTTP request failed authentication: invalid credentials (7 more from unix)",
+        "failed authentication: invalid credentials (7 more from unix)",
         "credentials in the clear from 192.0.2.7 to main: redirected to TLS",
     ]
 
