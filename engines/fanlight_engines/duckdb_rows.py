@@ -176,10 +176,11 @@ _CELLS = {
     ),
 }
 
-_FLOAT_GUARD = "({S}abs({0}) BETWEEN 1e-3 AND 1e15 OR {0} = 0 OR NOT {S}isfinite({0}))"
+_FLOAT_GUARD = "({{S}}abs({{0}}) BETWEEN 1e-3 AND {most} OR {{0}} = 0 OR NOT {{S}}isfinite({{0}}))"
 _GUARDS = {
-    "float": _FLOAT_GUARD,
-    "double": _FLOAT_GUARD,
+    # Above 2**24 a shorter text may lie half-way to the next float: 37002312 is 37002310 to some, as to us.
+    "float": _FLOAT_GUARD.format(most="16777216"),
+    "double": _FLOAT_GUARD.format(most="1e15"),
     "date": "{0} BETWEEN DATE '0001-01-01' AND DATE '9999-12-30'",
     "timestamp": "{0} BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9999-12-30'",
     "timestamp with time zone": "{0} BETWEEN TIMESTAMPTZ '1970-01-01 00:00:00+00'"
