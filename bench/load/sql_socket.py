@@ -40,14 +40,13 @@ class SqlSocket:
     def __init__(self, port: int, user: str = "ada") -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        fields = f"x-materialize-user: {user}\r\n\r\n"
-        self.socket.sendall(HANDSHAKE.format(path=PATH, port=port).encode()[:-2] + fields.encode())
+        self.socket.sendall(HANDSHAKE.format(path=PATH, port=port).encode())
         head = b""
         while b"\r\n\r\n" not in head:
             head += self.socket.recv(4096)
         if b" 101 " not in head.split(b"\r\n", 1)[0]:
             raise SystemExit(f"no upgrade: {head[:80]!r}")
-        self.socket.sendall(text_frame(b'{"options":{}}'))
+        self.socket.sendall(text_frame(json.dumps({"user": user, "password": ""}).encode()))
         greeting = head.partition(b"\r\n\r\n")[2] + self.until(READY)
         self.number = int(greeting.partition(b'"conn_id":')[2].partition(b",")[0])
 
