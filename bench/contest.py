@@ -164,7 +164,7 @@ def run(
         up = _started([server for server in servers if server.speaks & asked], series, logs, figures, group)
         try:
             for scenario in group:
-                _progress(scenario.title)
+                progress(scenario.title)
                 _revive(up, series, logs)
                 present = [(server, running) for server, running in up.items() if scenario.asks in server.speaks]
                 rounds_of(scenario, present, rounds, seconds, figures)
@@ -247,5 +247,6 @@ def _turn(scenario: Scenario, running: Running, seconds: float) -> Figure:
     )
 
 
-def _progress(words: str) -> None:
+def progress(words: str) -> None:
+    """Say what is being measured."""
     print(f"… {words}", file=sys.stderr, flush=True)

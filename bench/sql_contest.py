@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from bench.contest import Contestant, Figure, Figures, Scenario, rounds_of
+from bench.contest import Contestant, Figure, Figures, Scenario, progress, rounds_of
 from bench.load.tools import Counted, LoadFailed, client
 from bench.processes import NotStarted, Running
 from bench.servers.rows import WHOLE, table
@@ -91,19 +91,29 @@ def _round_trip(forms: dict[str, str]) -> Callable[[Running, float], Counted]:
     return run
 
 
-def run(wanted: Sequence[Scenario], *, rows: int, rounds: int, seconds: float, logs: Path) -> Figures:
+def run(
+    wanted: Sequence[Scenario],
+    servers: Sequence[SqlContestant],
+    *,
+    rows: int,
+    rounds: int,
+    seconds: float,
+    logs: Path,
+) -> Figures:
     """Measure every scenario on every server, all of them up at once."""
     figures: Figures = {}
     up: dict[SqlContestant, Running] = {}
     try:
-        for server in contestants(rows):
+        for server in servers:
             try:
                 up[server] = server.start(0, logs)
                 if server.module == "fanlight_server":
                     prepare(up[server], rows)
             except (NotStarted, LoadFailed) as error:
-                figures.update({(each.key, server.name): Figure(trouble=f"not started: {error}") for each in wanted})
+                trouble = Figure(trouble=f"not started: {error}")
+                figures.update({(each.key, server.name): trouble for each in wanted if each.asks in server.speaks})
         for scenario in wanted:
+            progress(scenario.title)
             asked = {scenario.asks, COPY} if scenario.key == "sql-rows" else {scenario.asks}
             present = [(server, running) for server, running in up.items() if server.speaks & asked]
             rounds_of(scenario, present, rounds, seconds, figures)

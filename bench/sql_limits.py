@@ -1,4 +1,4 @@
-"""What SQL may cost at its ends: huge answers, readers that stall, quiet subscriptions, and statements that are stopped.
+"""What SQL may cost at its ends: huge answers, stalled readers, quiet subscriptions, statements that are stopped.
 
 Each figure is read from outside the server: its memory and its clocks from the
 kernel, its answers from a socket.  Only fanlight is measured.
@@ -7,7 +7,6 @@ kernel, its answers from a socket.  Only fanlight is measured.
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -25,7 +24,9 @@ from bench.servers.rows import computed
 ROWS, CLIENTS = 5_000_000, 1000
 FIRST_ROWS = 100_000
 STALL = 3.0
-QUIET = 10.0
+QUIET = 15.0
+SETTLED = 30.0
+"""Seconds after which a silent subscriber gets its Pings as rarely as it ever will."""
 BUSY = "select count(*) from range(100000) a(i), range(100000) b(j) where (i * j) % 7 = 3"
 STOPS = ("pg_cancel_backend", "Close", "EOF")
 
@@ -60,8 +61,8 @@ class SqlLimits:
     trouble: str = ""
 
 
-def measure(loop: str, *, rows: int, clients: int, times: int, logs: Path) -> SqlLimits:
-    """All of it on one server of `loop`, for `rows` of a huge answer and `clients` that subscribe."""
+def measure(loop: str, *, rows: int, clients: int, times: int, settled: float, logs: Path) -> SqlLimits:
+    """All of it on one server of `loop`, for `rows` of a huge answer and `clients` that subscribed `settled` ago."""
     try:
         running = start(f"sql {loop}", ["bench.servers.fanlight_server", "--port", "{port}", "--loop", loop], logs)
     except NotStarted as error:
@@ -72,7 +73,7 @@ def measure(loop: str, *, rows: int, clients: int, times: int, logs: Path) -> Sq
         stalling, stalled = _stalled(running, rows)
         first = [_first_row(running.port) for _ in range(times)]
         stops = {way: [_stopped(running, way) for _ in range(times)] for way in STOPS}
-        held, quiet, told = _quiet(running, clients)
+        held, quiet, told = _quiet(running, clients, settled)
     except (LoadFailed, SystemExit, OSError) as error:
         return SqlLimits(trouble=str(error) if running.alive() else running.last_words())
     finally:
@@ -194,7 +195,7 @@ def _busy_until(running: Running, began: float, window: float = 0.25) -> float:
     return last
 
 
-def _quiet(running: Running, clients: int) -> tuple[int, float, str]:
+def _quiet(running: Running, clients: int, settled: float) -> tuple[int, float, str]:
     """How many subscriptions were held, what share of a core they took, and what they were told."""
     client("sql", "--port", running.port, "--query", "create table quiet as select 1 as a", "--writer")
     words = ["--port", str(running.port), "--subscribe", str(clients), "--query", "SUBSCRIBE quiet"]
@@ -210,17 +211,12 @@ def _quiet(running: Running, clients: int) -> tuple[int, float, str]:
     assert holder.stdout is not None
     try:
         begun = json.loads(holder.stdout.readline() or '{"held": 0}')
-        time.sleep(1.0)
+        time.sleep(settled)
         before, since = cpu(running.pid), time.monotonic()
-        time.sleep(QUIET)
+        time.sleep(min(QUIET, settled))
         share = (cpu(running.pid) - before) / (time.monotonic() - since)
         out, _ = holder.communicate("\n", timeout=30)
     finally:
         holder.kill()
     told = json.loads(out.splitlines()[-1])
     return begun["held"], share, f"{told['rows']} rows, {told['pings']} Pings, {told['closed']} closed"
-
-
-def median_of(stops: list[float]) -> float:
-    """The median of some times."""
-    return statistics.median(stops)

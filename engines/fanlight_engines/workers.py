@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-Work = Callable[[], Callable[[], None]]
-"""Does something and returns how to tell of it, which is called when the worker is free for the next."""
+Work = Callable[[], Callable[[], None] | None]
+"""Does something; what it returns is called, in the same thread, when the worker is free for the next."""
 
 MOST = 8
 
@@ -61,7 +61,8 @@ class Workers:
             tell = work()
             # First: what is told may be followed by the next work at once, which needs no other thread then.
             self._idle.release()
-            tell()
+            if tell is not None:
+                tell()
             del work, tell
 
     def close(self, timeout: float) -> bool:

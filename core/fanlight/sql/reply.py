@@ -24,9 +24,6 @@ BATCH = 1024 * 1024
 PIECE = 256 * 1024
 """Bytes that are handed to the connection at once."""
 
-SHORT = 4096
-"""Bytes of a piece that is put together with the next before it is handed over."""
-
 _NO_ROOM = SqlError("could not write the result to a temporary file", "53100")
 
 
@@ -133,7 +130,7 @@ class Collector:
                 yield ahead
                 yield from self._read_back(*piece)
                 ahead = b""
-            elif len(ahead) + len(piece) <= SHORT:
+            elif len(ahead) + len(piece) <= PIECE // 64:  # not worth a turn of its own
                 ahead += piece
             else:
                 view = memoryview(piece)
