@@ -11,14 +11,14 @@ from pathlib import Path
 
 from attrs import evolve
 
-from bench import disturbance, footprint
+from bench import disturbance, footprint, sql_contest, sql_limits
 from bench.contest import CONTESTANTS, SIZES, Contestant, Scenario, run, scenarios
 from bench.goals import Everything
 from bench.load.tools import missing
 from bench.processes import LOAD_CORE, compile_sources, pin
 from bench.report import report
 
-PARTS = ("small", "post", "h2", "ws", "metrics", "host", "memory", "import")
+PARTS = ("small", "post", "h2", "ws", "metrics", "sql", "host", "memory", "import")
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -34,6 +34,10 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--looks", type=int, default=5, help="times that each host is looked at, one a second")
     parser.add_argument("--scale", type=float, default=1.0, help="shrinks what the hosts hold")
     parser.add_argument("--connections", type=int, default=10_000, help="idle keep-alive connections held")
+    parser.add_argument("--rows", type=int, default=sql_contest.ROWS, help="of the table asked for by SQL")
+    parser.add_argument("--huge-rows", type=int, default=sql_limits.ROWS, help="of the answers that memory has to bear")
+    parser.add_argument("--clients", type=int, default=sql_limits.CLIENTS, help="that SUBSCRIBE")
+    parser.add_argument("--settled", type=float, default=sql_limits.SETTLED, help="seconds before they are measured")
     parser.add_argument("--out", type=Path, help="the file to write (default: bench/results/DATE.md)")
     return parser.parse_args(words)
 
@@ -54,6 +58,8 @@ def measure(options: argparse.Namespace, wanted: Sequence[Scenario], parts: Sequ
     found = Everything()
     if wanted:
         found = evolve(found, figures=run(wanted, servers, rounds=options.rounds, seconds=options.seconds, logs=logs))
+    if "sql" in parts:
+        found = _asked_by_sql(found, options, logs)
     if "host" in parts:
         found = _disturbed(found, options, logs)
     if "import" in parts:
@@ -61,6 +67,31 @@ def measure(options: argparse.Namespace, wanted: Sequence[Scenario], parts: Sequ
     if "memory" in parts:
         found = _weighed(found, servers, options.connections, logs)
     return found
+
+
+def _asked_by_sql(found: Everything, options: argparse.Namespace, logs: Path) -> Everything:
+    begins = tuple(name for name in options.servers.split(",") if name) or ("",)
+    figures = sql_contest.run(
+        sql_contest.scenarios(options.rows),
+        [server for server in sql_contest.contestants(options.rows) if server.name.startswith(begins)],
+        rows=options.rows,
+        rounds=options.rounds,
+        seconds=options.seconds,
+        logs=logs,
+    )
+    limits = {}
+    for loop in options.loops.split(","):
+        if loop != "thread":
+            print(f"… SQL at its limits: {loop}", file=sys.stderr, flush=True)
+            limits[loop] = sql_limits.measure(
+                loop,
+                rows=options.huge_rows,
+                clients=options.clients,
+                times=options.looks * 2 - 1,
+                settled=options.settled,
+                logs=logs,
+            )
+    return evolve(found, figures={**found.figures, **figures}, sql=limits)
 
 
 def _disturbed(found: Everything, options: argparse.Namespace, logs: Path) -> Everything:
@@ -100,6 +131,8 @@ def main(words: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as logs:
         found = measure(options, wanted, parts, Path(logs))
     words_of_run = f"{options.rounds} rounds of {options.seconds:g} s, servers in turns, medians."
+    if "sql" in parts:
+        wanted = [*wanted, *sql_contest.scenarios(options.rows)]
     text = report(found, wanted, f"`python -m bench`, {datetime.date.today().isoformat()}: {words_of_run}")
     print(text)
     out = options.out or RESULTS / f"{datetime.date.today().isoformat()}.md"

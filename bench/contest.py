@@ -64,40 +64,40 @@ SIZES = (100, 1_000, 10_000)
 
 @frozen(kw_only=True)
 class Scenario:
-    """A load: `key` names it in goals, `title` in tables; `run(port, seconds)` applies it."""
+    """A load: `key` names it in goals, `title` in tables; `run(server, seconds)` applies it."""
 
     key: str
     title: str
     asks: str
-    run: Callable[[int, float], Counted]
+    run: Callable[[Running, float], Counted]
     series: int = 100
 
 
-def _small(port: int, seconds: float) -> Counted:
-    return wrk(port, "/api/livez", "probe.lua", 16, seconds)
+def _small(server: Running, seconds: float) -> Counted:
+    return wrk(server.port, "/api/livez", "probe.lua", 16, seconds)
 
 
-def _post(port: int, seconds: float) -> Counted:
-    return wrk(port, "/echo-json", "post.lua", 16, seconds)
+def _post(server: Running, seconds: float) -> Counted:
+    return wrk(server.port, "/echo-json", "post.lua", 16, seconds)
 
 
-def _http2(port: int, seconds: float) -> Counted:
-    return h2load(port, "/api/livez", 4, 16, seconds)
+def _http2(server: Running, seconds: float) -> Counted:
+    return h2load(server.port, "/api/livez", 4, 16, seconds)
 
 
-def _pingpong(port: int, seconds: float) -> Counted:
-    return client("websocket", "--port", port, "--connections", 16, "--seconds", seconds)
+def _pingpong(server: Running, seconds: float) -> Counted:
+    return client("websocket", "--port", server.port, "--connections", 16, "--seconds", seconds)
 
 
-def _flight(port: int, seconds: float) -> Counted:
-    return client("websocket", "--port", port, "--connections", 4, "--flight", 32, "--seconds", seconds)
+def _flight(server: Running, seconds: float) -> Counted:
+    return client("websocket", "--port", server.port, "--connections", 4, "--flight", 32, "--seconds", seconds)
 
 
-def _scrape(gzip: bool, least: int) -> Callable[[int, float], Counted]:
+def _scrape(gzip: bool, least: int) -> Callable[[Running, float], Counted]:
     coding = ["--gzip"] if gzip else []
 
-    def run(port: int, seconds: float) -> Counted:
-        return client("scrape", "--port", port, "--seconds", seconds, "--least", least, *coding)
+    def run(server: Running, seconds: float) -> Counted:
+        return client("scrape", "--port", server.port, "--seconds", seconds, "--least", least, *coding)
 
     return run
 
@@ -164,10 +164,10 @@ def run(
         up = _started([server for server in servers if server.speaks & asked], series, logs, figures, group)
         try:
             for scenario in group:
-                _progress(scenario.title)
+                progress(scenario.title)
                 _revive(up, series, logs)
                 present = [(server, running) for server, running in up.items() if scenario.asks in server.speaks]
-                _rounds(scenario, present, rounds, seconds, figures)
+                rounds_of(scenario, present, rounds, seconds, figures)
         finally:
             for running in up.values():
                 running.stop()
@@ -199,13 +199,14 @@ def _started(
     return up
 
 
-def _rounds(
+def rounds_of(
     scenario: Scenario,
     present: Sequence[tuple[Contestant, Running]],
     rounds: int,
     seconds: float,
     figures: Figures,
 ) -> None:
+    """Measure one scenario on servers that are up, in turns, into `figures`."""
     for turn in range(-1, rounds):
         for server, running in present:
             key = (scenario.key, server.name)
@@ -230,7 +231,7 @@ def _joined(old: Figure, new: Figure) -> Figure:
 def _turn(scenario: Scenario, running: Running, seconds: float) -> Figure:
     before = cpu(running.pid)
     try:
-        counted = scenario.run(running.port, seconds)
+        counted = scenario.run(running, seconds)
     except LoadFailed as error:
         words = str(error) if running.alive() else f"the server ended: {running.last_words()}"
         return Figure(trouble=words)
@@ -246,5 +247,6 @@ def _turn(scenario: Scenario, running: Running, seconds: float) -> Figure:
     )
 
 
-def _progress(words: str) -> None:
+def progress(words: str) -> None:
+    """Say what is being measured."""
     print(f"… {words}", file=sys.stderr, flush=True)

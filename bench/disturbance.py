@@ -19,21 +19,23 @@ from attrs import frozen
 
 from bench.load.tools import LoadFailed, client
 from bench.processes import SERVER_CORE, NotStarted, Running, environment, pin, start
+from bench.servers.rows import WHOLE, table
 
 
 @frozen(kw_only=True)
 class Look:
-    """A way of looking: what the host holds, and the path that is asked."""
+    """A way of looking: what the host holds, and the path that is asked; or else a table of `rows`, by SQL."""
 
     key: str
     title: str
     holds: tuple[str, ...]
-    path: str
+    path: str = ""
     gzip: bool = False
+    rows: int = 0
 
 
 Beats = dict[str, list[float]]
-SERIES, OBJECTS, BLOCKS = 100_000, 100_000, 1_700_000
+SERIES, OBJECTS, BLOCKS, ROWS = 100_000, 100_000, 1_700_000, 100_000
 
 
 def looks(scale: float = 1.0) -> list[Look]:
@@ -55,6 +57,7 @@ def looks(scale: float = 1.0) -> list[Look]:
             path="/api/catalog/dump",
         ),
         Look(key="heap", title=f"/prof/heap, {int(blocks):,} blocks", holds=("--blocks", blocks), path="/prof/heap"),
+        Look(key="sql", title=f"/api/sql, {int(ROWS * scale):,} rows", holds=(), rows=int(ROWS * scale)),
     ]
 
 
@@ -110,16 +113,23 @@ def _quiet(seconds: float) -> float:
     return 0.0
 
 
+def _words(running: Running, look: Look) -> list[object]:
+    """The load client and its options for one look."""
+    once = ("--port", running.port, "--seconds", 0, "--least", 1)
+    if look.rows:
+        return ["sql", *once, "--query", WHOLE]
+    return ["scrape", *once, "--path", look.path, "--user", "mz_system", *(["--gzip"] if look.gzip else [])]
+
+
 def _looking(running: Running, look: Look, times: int) -> float:
-    words = ["--port", running.port, "--path", look.path, "--user", "mz_system", "--seconds", 0, "--least", 1]
-    words += ["--gzip"] if look.gzip else []
+    words = _words(running, look)
     spent = []
     for _ in range(times):
         began = time.monotonic()
-        counted = client("scrape", *words)
+        counted = client(*words)
         spent.append(time.monotonic() - began)
         if counted.failed:
-            raise LoadFailed(f"{look.path} did not answer 200")
+            raise LoadFailed(f"{look.title} did not answer 200")
         # The rest of the second, and time for what comes after an answer.
         time.sleep(max(0.1, min(1.0, 0.25 * times) - spent[-1]))
     return sorted(spent)[len(spent) // 2]
@@ -129,7 +139,7 @@ def measure(loop: str, look: Look, *, times: int, logs: Path) -> tuple[Lateness,
     """The lateness of a host left alone and of the same host while it is looked at `times` times.
 
     The first look, which imports and fills caches, is inside the second window:
-    a host suffers it too.
+    a host suffers it too.  Only for SQL something was asked before, to make the table.
     """
     sink = logs / f"beats-{loop}-{look.key}"
     arguments = ["bench.servers.host", "--loop", loop, "--port", "{port}", "--sink", str(sink), *look.holds]
@@ -138,6 +148,8 @@ def measure(loop: str, look: Look, *, times: int, logs: Path) -> tuple[Lateness,
     except NotStarted as error:
         return _failed(f"not started: {error}"), _failed(f"not started: {error}")
     try:
+        if look.rows:
+            client("sql", "--port", running.port, "--query", table(look.rows), "--writer")
         time.sleep(0.5)
         alone = _window(running.pid, sink, lambda: _quiet(min(0.8 * times, 4)))
         return alone, _window(running.pid, sink, lambda: _looking(running, look, times))

@@ -5,6 +5,7 @@ A goal that was not measured in a run is left out of its table.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 
 from attrs import field, frozen
@@ -12,6 +13,7 @@ from attrs import field, frozen
 from bench.contest import Figures
 from bench.disturbance import Lateness
 from bench.footprint import Import, Memory
+from bench.sql_limits import SqlLimits
 
 MB = 1_000_000
 
@@ -46,6 +48,7 @@ class Everything:
     imported: Import | None = None
     memory: dict[str, Memory] = field(factory=dict)
     bare: dict[str, int] = field(factory=dict)
+    sql: dict[str, SqlLimits] = field(factory=dict)
 
 
 RATIOS = (
@@ -60,16 +63,28 @@ RATIOS = (
         for series in (100, 1_000, 10_000, 100_000)
         for coding in ("identity", "gzip")
     ),
+    Ratio("sql-rows", "fanlight asyncio", "FastAPI + DuckDB", 1 / 12),
+    Ratio("sql-rows", "fanlight asyncio", "Datasette", 1 / 5),
+    Ratio("sql-rows", "fanlight asyncio", "(DuckDB alone)", 1.3),
+    *(
+        Ratio(scenario, "fanlight asyncio", peer, 0.6)
+        for scenario in ("sql-one", "sql-one-8")
+        for peer in ("FastAPI + DuckDB", "Datasette")
+    ),
+    Ratio("sql-socket", "fanlight asyncio", "(DuckDB alone)", 2.0),
+    Ratio("sql-socket", "fanlight asyncio", "(DuckDB alone, 0.1 ms apart)", 2.0),
 )
 GZIP_SIZE = 1.35
 SLICED, HEAP = 0.005, 0.030
 IMPORT = 0.060
 IDLE, CONNECTION = 15 * MB, 20_000
+MIB = 1024 * 1024
+SQL_MEMORY, SQL_STALLED, SQL_FIRST, SQL_QUIET, SQL_STOP = 32 * MIB, 0.01, 0.050, 0.02, 0.010
 
 
 def verdicts(found: Everything) -> list[Verdict]:
     """Every goal that this run can judge, in the order of the report."""
-    return [*_ratios(found), *_sizes(found), *_lateness(found), *_footprint(found)]
+    return [*_ratios(found), *_sizes(found), *_sql(found), *_lateness(found), *_footprint(found)]
 
 
 def _ratios(found: Everything) -> Iterator[Verdict]:
@@ -102,6 +117,27 @@ def _squeezed(found: Everything, scenario: str, server: str) -> float:
     zipped = found.figures.get((scenario, server))
     plain = found.figures.get((scenario.removesuffix("gzip") + "identity", server))
     return zipped.size / plain.size if zipped and plain and plain.size else 0.0
+
+
+def _sql(found: Everything) -> Iterator[Verdict]:
+    for loop, limits in found.sql.items():
+        if limits.trouble:
+            continue
+        for huge in limits.huge:
+            name = f"sql {loop}: memory added, {huge.way}"
+            yield Verdict(name, "≤ 32 MiB", f"{huge.added / MIB:.1f} MiB", huge.added <= SQL_MEMORY)
+        used = limits.stalled
+        words = f"{used * 1e3:.1f} ms"
+        yield Verdict(f"sql {loop}: CPU while a reader stalls", "≤ 10 ms", words, used <= SQL_STALLED)
+        first, latest = statistics.median(limits.first), max(limits.first)
+        words = f"{first * 1e3:.1f} ms (latest {latest * 1e3:.1f})"
+        yield Verdict(f"sql {loop}: first row over WebSocket", "≤ 50 ms", words, latest <= SQL_FIRST)
+        words = f"{limits.quiet:.1%} ({limits.held:,} held)"
+        yield Verdict(f"sql {loop}: quiet subscriptions", "≤ 2 % of a core", words, limits.quiet <= SQL_QUIET)
+        for way, times in limits.stops.items():
+            median = statistics.median(times)
+            words = f"{median * 1e3:.1f} ms (latest {max(times) * 1e3:.1f})"
+            yield Verdict(f"sql {loop}: from {way} to idle", "≤ 10 ms", words, median <= SQL_STOP)
 
 
 def _lateness(found: Everything) -> Iterator[Verdict]:

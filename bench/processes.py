@@ -93,6 +93,14 @@ def rss(pid: int) -> int:
     return total
 
 
+def peak(pid: int, *, reset: bool = False) -> int:
+    """The most bytes that were resident in one process since the last `reset`."""
+    if reset:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    lines = _read(f"/proc/{pid}/status").splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+
+
 def queue_wait(pid: int) -> float:
     """Seconds that the main thread of `pid` has waited for a core, being runnable."""
     fields = _read(f"/proc/{pid}/schedstat").split()

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from bench.contest import CONTESTANTS, Figure, Scenario
 from bench.disturbance import Lateness
-from bench.goals import MB, Everything, verdicts
+from bench.goals import MB, MIB, Everything, verdicts
+from bench.sql_contest import contestants
+from bench.sql_limits import SqlLimits
 
 OURS = "fanlight asyncio"
 LIBRARIES = (
@@ -27,6 +29,9 @@ LIBRARIES = (
     "granian",
     "websockets",
     "prometheus-client",
+    "duckdb",
+    "fastapi",
+    "datasette",
 )
 
 
@@ -56,6 +61,7 @@ def report(found: Everything, wanted: Sequence[Scenario], words: str) -> str:
         rows = [[goal.goal, goal.bound, goal.found, "reached" if goal.reached else "MISSED"] for goal in goals]
         parts.append("## Goals\n\n" + table(["goal", "bound", "found", ""], rows))
     parts.extend(_scenarios(found, wanted))
+    parts.extend(_sql(found))
     parts.extend(_disturbance(found))
     parts.extend(_footprint(found))
     return "\n\n".join(parts) + "\n"
@@ -77,14 +83,11 @@ def _version(name: str) -> str:
 
 
 def _scenarios(found: Everything, wanted: Sequence[Scenario]) -> Iterator[str]:
+    names = dict.fromkeys(server.name for server in (*CONTESTANTS, *contestants()))
     for scenario in wanted:
-        figures = {
-            server.name: found.figures[scenario.key, server.name]
-            for server in CONTESTANTS
-            if (scenario.key, server.name) in found.figures
-        }
+        figures = {name: found.figures[scenario.key, name] for name in names if (scenario.key, name) in found.figures}
         if figures:
-            yield f"## {scenario.title}\n\n" + _scenario(figures, scenario.asks == "metrics")
+            yield f"## {scenario.title}\n\n" + _scenario(figures, scenario.key.startswith(("metrics", "sql-rows")))
 
 
 def _scenario(figures: dict[str, Figure], sizes: bool) -> str:
@@ -110,6 +113,28 @@ def _named(name: str, figure: Figure) -> str:
 def _micro(seconds: float) -> str:
     micro = seconds * 1e6
     return f"{micro:,.0f}" if micro >= 1000 else f"{micro:.1f}"
+
+
+def _sql(found: Everything) -> Iterator[str]:
+    for loop, limits in found.sql.items():
+        heading = f"## SQL at its limits, {loop}\n\n"
+        yield heading + (f"({limits.trouble})" if limits.trouble else _limits(limits))
+
+
+def _limits(limits: SqlLimits) -> str:
+    answers = [
+        [huge.way, f"{huge.size / MB:,.0f}", f"{huge.seconds:.1f}", f"{huge.added / MIB:.1f}"] for huge in limits.huge
+    ]
+    times = {"first row over WebSocket": limits.first, **{f"{way} to idle": ran for way, ran in limits.stops.items()}}
+    rows = [[name, *map(_milli, (sorted(each)[len(each) // 2], min(each), max(each)))] for name, each in times.items()]
+    quiet = f"{limits.held:,} quiet subscriptions: {limits.quiet:.2%} of a core; they were told {limits.told}."
+    return "\n\n".join(
+        (
+            table(["answer", "MB", "seconds", "MiB added at most"], answers),
+            f"CPU while the reader stalled: {_milli(limits.stalled)} ms.  {quiet}",
+            table(["ms", "median", "least", "most"], rows),
+        )
+    )
 
 
 def _disturbance(found: Everything) -> Iterator[str]:

@@ -21,9 +21,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "core"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "engines"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import duckdb
 
+from bench.servers.rows import table
 from fanlight.sql.effects import Interrupt
 from fanlight_engines.duckdb_connection import Connection
 from fanlight_engines.duckdb_instance import open_instance
@@ -32,11 +34,6 @@ from fanlight_engines.duckdb_rows import VERY_MANY
 
 BATCH = 256 * 1024
 QUERY = "select * from public.m"
-TABLE = """create table m as select
- i::integer as id, i * 7919000003 as big, i * 1.5::double as half, sqrt(i) as root, 'name ' || i as name,
- case when i % 5 > 0 then 'with "quotes" and ' || chr(10) || ' line ' || i end as note, i % 2 = 0 as even,
- date '2020-01-01' + (i % 3000)::integer as day, timestamp '2020-01-01' + to_microseconds(i * 1234567) as moment,
- (i * 1.25)::decimal(12, 2) as price from range({}) r(i)"""
 
 
 def through_engine(connection: Connection, *, many: bool, short: bool = False) -> int:
@@ -56,10 +53,10 @@ def through_engine(connection: Connection, *, many: bool, short: bool = False) -
 def measure(count: int) -> dict[str, float]:
     """Milliseconds by way."""
     instance = open_instance()
-    instance.execute(TABLE.format(count))
+    instance.execute(table(count))
     connection = Connection(instance.cursor(), Catalogue({}))
     plain = duckdb.connect(config={"threads": 1, "async_threads": 0})
-    plain.execute(TABLE.format(count))
+    plain.execute(table(count))
     ways: dict[str, Callable[[], object]] = {
         "streamed": lambda: through_engine(connection, many=True, short=True),
         "written": lambda: through_engine(connection, many=True),

@@ -60,7 +60,7 @@ def _h2load(command: list[str], requests: int) -> tuple[Counted, float]:
     return Counted(requests=answered, failed=int(counts[1]) - answered), float(finished[1])
 
 
-def client(module: str, *arguments: object) -> Counted:
+def client(module: object, *arguments: object) -> Counted:
     """One of the Python clients of this package."""
     command = [sys.executable, "-m", f"bench.load.{module}", *map(str, arguments)]
     return _counted(_run(command, 60.0))

@@ -6,10 +6,11 @@ import argparse
 
 
 def parse(**choices: tuple[str, ...]) -> argparse.Namespace:
-    """`--port`, `--series`, and one option for each of `choices`, whose first value is the default."""
+    """`--port`, `--series`, `--rows`, and one option for each of `choices`, whose first value is the default."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--series", type=int, default=100)
+    parser.add_argument("--rows", type=int, default=0, help="of the table for SQL, where the server makes it")
     for name, values in choices.items():
         parser.add_argument(f"--{name}", choices=values, default=values[0])
     return parser.parse_args()

@@ -9,7 +9,7 @@ every op ends at once, so that its cleanup can run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf
+from math import ceil, inf
 from typing import TYPE_CHECKING, Any
 
 from .asks import ClientGone, LimitTime, Moment, Sleep
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 LOST = PeerClosed(1006)
 _EVENT_BYTES = 16 * 1024  # so much of a streamed body is as much work as one event
+_TOGETHER = 0.1  # seconds
 _EVENT_TEXTS = 16  # and so are so many short messages
 
 
@@ -220,7 +221,9 @@ def _attended(connection: Connection, conversation: Conversation, op: Attend | W
     if connection.ticking and connection.now.mono >= conversation.beat_at:
         now = connection.now.mono
         gap = max(op.every, min((now - conversation.spoke_at) / 2, op.rarely))
-        conversation.next_beat = conversation.beat_at = now + gap
+        # Long silences end together, by the clock: a thousand wake-ups cost more than a thousand Pings.
+        beat = now + gap if gap < _TOGETHER * 8 else ceil((now + gap) / _TOGETHER) * _TOGETHER
+        conversation.next_beat = conversation.beat_at = beat
         if conversation.socket is not None:
             conversation.socket.ping(b"")
             connection.flush_websocket(conversation)

@@ -90,10 +90,10 @@ class TextStream:
         finally:
             schema.release(byref(schema))
 
-    def next(self) -> tuple[bytes, int]:
+    def next(self, cut: int = 0) -> tuple[bytes, int]:
         """The texts of the next rows behind each other, and how many rows these are: none at the end.
 
-        Other threads run meanwhile.
+        The last `cut` bytes are left out.  Other threads run meanwhile.
         """
         batch = _Array()
         self._check(self._stream.contents.get_next(self._stream, byref(batch)))
@@ -104,7 +104,7 @@ class TextStream:
             first = column.offset
             last = first + column.length
             offsets = ctypes.cast(column.buffers[1], POINTER(self._offset))
-            start, end = offsets[first], offsets[last]
+            start, end = offsets[first], offsets[last] - cut
             return ctypes.string_at(column.buffers[2] + start, end - start) if end > start else b"", column.length
         finally:
             batch.release(byref(batch))

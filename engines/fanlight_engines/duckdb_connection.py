@@ -19,7 +19,7 @@ from fanlight.sql.errors import SqlError
 from fanlight.sql.lexer import words
 
 from .duckdb_errors import sql_error
-from .duckdb_instance import CATALOG, refusal
+from .duckdb_instance import CATALOG, STREAMED, refusal
 from .duckdb_relations import PREFIX, Catalogue, Source, live_name
 from .duckdb_results import Column, Result, StreamedResult, WrittenResult
 from .duckdb_rows import VERY_MANY, Around, Habit, may_wrap
@@ -69,6 +69,7 @@ class Connection:
         self._applied: tuple[tuple[str, str], ...] = ()
         self._user: str | None = None
         self._stream: TextStream | None = None
+        cursor.execute(f"SET streaming_buffer_size = '{STREAMED}'")
         self._begin: dict[str, Any] = {}
         for access in ("read only", "read write"):
             (self._begin[access],) = cursor.extract_statements(f"BEGIN TRANSACTION {access.upper()}")

@@ -20,6 +20,13 @@ from .duckdb_errors import READ_ONLY
 CATALOG = "materialize"
 MEMORY_LIMIT = "1GB"
 
+STREAMED = "256KB"
+"""How far ahead a statement may run of whoever takes its rows.
+
+DuckDB counts a text as 16 bytes here, so its own 10 MB are half of a large
+result: that much memory, and that much time before the first row.
+"""
+
 # `enable_external_access` last but for the lock: some settings need it to be changed.
 _SETTINGS = (
     f"SET GLOBAL memory_limit = '{MEMORY_LIMIT}'",
@@ -45,7 +52,7 @@ _SETTINGS = (
     "DETACH memory",
     "SET GLOBAL enable_external_access = false",
     # Ours to set for each session; a client's SET never gets here.
-    "SET GLOBAL allowed_configs = ['search_path', 'TimeZone']",
+    "SET GLOBAL allowed_configs = ['search_path', 'TimeZone', 'streaming_buffer_size']",
     "SET GLOBAL lock_configuration = true",
 )
 

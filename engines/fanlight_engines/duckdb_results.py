@@ -139,9 +139,9 @@ class StreamedResult(Result):
     def _next(self, most: int, separator: bytes) -> tuple[bytes, int]:
         if separator != self._separator:
             raise ValueError("DuckDB was told of another separator")
-        data, count = self._stream.next()
+        data, count = self._stream.next(len(separator))
         self.last = not count
-        data = tidy(data[: len(data) - len(self._separator)])
+        data = tidy(data)
         if _MARK in data:
             # Every other piece is a row that was between two marks.
             pieces = data.split(_MARK)

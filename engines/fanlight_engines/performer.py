@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from os import urandom
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -134,14 +135,14 @@ class Performer:
             log.warning("a worker thread is still busy")
 
 
-def _do(perform: Handler, effect: Effect[Any], done: Done) -> None:
+def _do(perform: Handler, effect: Effect[Any], done: Done) -> Callable[[], None]:
     answer: object = None
     failure: BaseException | None = None
     try:
         answer = perform(effect)
     except BaseException as error:  # noqa: BLE001  handed to whoever asked
         failure = error
-    done(answer, failure)
+    return partial(done, answer, failure)
 
 
 def _access_line(record: AccessRecord) -> str:

@@ -12,7 +12,8 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-Work = Callable[[], None]
+Work = Callable[[], Callable[[], None] | None]
+"""Does something; what it returns is called, in the same thread, when the worker is free for the next."""
 
 MOST = 8
 
@@ -30,7 +31,7 @@ class Workers:
         self._closed = False
 
     def submit(self, work: Work) -> None:
-        """Run `work` soon, in some worker's thread.  `work` raises nothing.
+        """Run `work` soon, in some worker's thread.  It raises nothing.
 
         Raises RuntimeError when there is no thread and none can be started any
         more, because the interpreter is ending.
@@ -57,9 +58,12 @@ class Workers:
             work = self._queue.get()
             if work is None:
                 return
-            work()
-            del work
+            tell = work()
+            # First: what is told may be followed by the next work at once, which needs no other thread then.
             self._idle.release()
+            if tell is not None:
+                tell()
+            del work, tell
 
     def close(self, timeout: float) -> bool:
         """End the threads after the work that waits; True when all ended within `timeout` seconds."""

@@ -56,11 +56,29 @@ def test_requests_are_measured(tmp_path: Path) -> None:
 def test_the_host_is_looked_at_and_weighed(tmp_path: Path) -> None:
     words = ("--scale", "0.001", "--looks", "1", "--loops", "asyncio", "--connections", "20")
     report = run(tmp_path, "--only", "host,memory,import", *words)
-    for look in ("metrics", "metrics-gzip", "catalog", "heap"):
+    for look in ("metrics", "metrics-gzip", "catalog", "heap", "sql"):
         cells = row(report, "## Host disturbance", f"asyncio: {look} ")
         assert float(cells[6]) >= float(cells[4]), cells
     assert row(report, "## Footprint", "fanlight asyncio")[-1] == "20"
     assert "event loops imported: none" in report
+
+
+@pytest.mark.usefixtures("own_core")
+def test_sql_is_measured(tmp_path: Path) -> None:
+    sizes = ("--rows", "2000", "--huge-rows", "200000", "--clients", "20", "--settled", "1", "--looks", "1")
+    report = run(
+        tmp_path, "--only", "sql", "--loops", "asyncio", "--servers", "fanlight asyncio,FastAPI,Datasette,(", *sizes
+    )
+    sized = [row(report, "2,000 rows of 10", name) for name in ("fanlight asyncio", "FastAPI + DuckDB", "Datasette")]
+    assert all(int(cells[-1].replace(",", "")) > 200_000 for cells in sized), sized
+    for heading, name in (("select 1, 8", "Datasette"), ("kept WebSocket", "(DuckDB alone)")):
+        assert float(row(report, heading, name)[1].replace(",", "")) > 0
+    limits = "## SQL at its limits, asyncio"
+    answered = {name: row(report, limits, name) for name in ("POST, first time", "POST, second time", "WebSocket")}
+    assert all(float(cells[1].replace(",", "")) > 20 for cells in answered.values()), answered
+    assert "20 quiet subscriptions" in report
+    assert "told 0 rows" in report
+    assert float(row(report, limits, "pg_cancel_backend")[1]) >= 0
 
 
 @pytest.mark.usefixtures("own_core")

@@ -52,6 +52,13 @@ def test_parameters_empty_texts_and_no_rows(connection: Any) -> None:
     assert everything(TextStream(connection, "select 'x' limit 0", None)) == (b"", [])
 
 
+def test_the_end_of_a_batch_can_be_left_out(connection: Any) -> None:
+    stream = TextStream(connection, "select i || ', ' from range(3) r(i)", None)
+    assert stream.next(2) == (b"0, 1, 2", 3)
+    assert stream.next(2) == (b"", 0)
+    stream.close()
+
+
 def test_a_closed_stream_leaves_the_connection_free(connection: Any) -> None:
     stream = TextStream(connection, "select i::varchar from range(1000000) r(i)", None)
     assert stream.next()[1] == BATCH

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("duckdb")
+
+import duckdb
+
 from fanlight.sql.effects import Interrupt
 from fanlight.sql.errors import SqlError, Unreadable
 from fanlight_engines.duckdb_connection import PARSED_LENGTH, PARSED_TEXTS, Connection, Parsed
@@ -41,6 +45,18 @@ def parsed(connection: Connection, text: str) -> Parsed:
 def fetch(connection: Connection, text: str) -> bytes:
     result = connection.execute(parsed(connection, text), text, (), Interrupt())
     return result.batch(b"\n", 10**9, LIMIT, Interrupt()).data
+
+
+@pytest.mark.parametrize("rows", [-1, 10**6])  # taken as values, and as DuckDB's own JSON
+def test_a_statement_does_not_run_far_ahead_of_its_reader(connection: Connection, rows: int) -> None:
+    failing = "case when i = 50000 then error('far')::int end"
+    text = f"select repeat('x', 50) || i, {failing} from range(60000) r(i) where i >= 0"
+    found = parsed(connection, text)
+    found.habit.rows, found.habit.short = rows, True
+    result = connection.execute(found, text, (), Interrupt())
+    assert 0 < result.batch(b",", 16_384, LIMIT, Interrupt()).count < 10_000
+    with pytest.raises(duckdb.Error, match="far"):
+        result.batch(b",", 10**9, LIMIT, Interrupt())
 
 
 def test_a_text_is_parsed_once(connection: Connection) -> None:

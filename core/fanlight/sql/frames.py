@@ -79,6 +79,7 @@ class SocketSink:
 
     separator = b"\n"
     first = FIRST
+    most = 256 * 1024
 
     def __init__(self, take_notices: Callable[[], Sequence[Notice]]) -> None:
         self._take_notices = take_notices

@@ -40,9 +40,6 @@ from .variables import Parameter, Variables, lookup, rows
 
 State = Literal["idle", "implicit", "explicit", "failed"]
 
-BATCH = 256 * 1024
-"""About how many bytes of rows travel in one answer of the engine."""
-
 
 @frozen
 class Done:
@@ -315,7 +312,7 @@ class Session:
                     return SqlFailed(refusal.error, aborted=False)
             if batch.last:
                 return count
-            answer = await clock.timed(FetchRows(self.handle, sink.separator, BATCH))
+            answer = await clock.timed(FetchRows(self.handle, sink.separator, sink.most))
             if not isinstance(answer, Batch):
                 return answer if isinstance(answer, SqlFailed) else SqlFailed(errors.CANCELLED, aborted=False)
             batch = answer

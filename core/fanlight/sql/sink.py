@@ -16,11 +16,12 @@ class Sink(Protocol):
 
     For each statement: `columns` and any number of `rows`, if it returns rows;
     then `done` or `failed`, once.  `separator` stands between rows; `first` is
-    about how many bytes of rows come at first.
+    about how many bytes of rows come at first, `most` later on.
     """
 
     separator: bytes
     first: int
+    most: int
 
     async def columns(self, columns: Sequence[Descriptor]) -> None:
         """The statement returns rows of this shape."""

@@ -103,6 +103,7 @@ class Transcript:
 
     separator: bytes = b","
     first: int = 256 * 1024
+    most: int = 256 * 1024
     lines: list[str] = field(factory=list)
     notices: list[list[Notice]] = field(factory=list)
     errors: list[SqlError] = field(factory=list)
