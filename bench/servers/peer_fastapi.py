@@ -21,7 +21,7 @@ def application(rows: int) -> FastAPI:
     database.execute(table(rows))
     app = FastAPI()
 
-    @app.post("/api/sql")
+    @app.post("/api/sql")  # type: ignore[untyped-decorator, unused-ignore]  # where it is not installed
     def sql(query: str = Body(embed=True)):  # type: ignore[no-untyped-def]  # an annotation would change how it answers
         cursor = database.cursor()
         ran = cursor.execute(query)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -69,9 +70,13 @@ def test_sql_is_measured(tmp_path: Path) -> None:
     report = run(
         tmp_path, "--only", "sql", "--loops", "asyncio", "--servers", "fanlight asyncio,FastAPI,Datasette,(", *sizes
     )
-    sized = [row(report, "2,000 rows of 10", name) for name in ("fanlight asyncio", "FastAPI + DuckDB", "Datasette")]
+    # The peers are of the dependency group `bench`, which a test run need not have.
+    peers = [
+        name for name, module in (("FastAPI + DuckDB", "fastapi"), ("Datasette", "datasette")) if find_spec(module)
+    ]
+    sized = [row(report, "2,000 rows of 10", name) for name in ("fanlight asyncio", *peers)]
     assert all(int(cells[-1].replace(",", "")) > 200_000 for cells in sized), sized
-    for heading, name in (("select 1, 8", "Datasette"), ("kept WebSocket", "(DuckDB alone)")):
+    for heading, name in (("select 1, 8", "fanlight asyncio"), ("kept WebSocket", "(DuckDB alone)")):
         assert float(row(report, heading, name)[1].replace(",", "")) > 0
     limits = "## SQL at its limits, asyncio"
     answered = {name: row(report, limits, name) for name in ("POST, first time", "POST, second time", "WebSocket")}
