@@ -45,8 +45,8 @@ class Result:
 
     def __init__(self, ran: Any, columns: list[Column], habit: Habit | None = None) -> None:
         self.columns = tuple(descriptor(name, type_) for name, type_ in columns)
-        self.changed: int | None = ran.rowcount if ran is not None and ran.rowcount >= 0 else None
         self._ran = ran
+        self.changed: int | None = ran.rowcount if ran is not None and ran.rowcount >= 0 else None
         self._encoders = [column_encoder(type_) for _, type_ in columns]
         self._habit = habit
         self._total = self._count = 0
