@@ -10,10 +10,11 @@ value of a secret and never looks into the process.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, count
 from typing import Any, Literal
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from .jsontext import elements, encode, fragments, members, pieces, quoted
 from .relations import Relation
@@ -25,6 +26,8 @@ KINDS: tuple[Kind, ...] = ("Table", "View", "Source", "Sink", "Secret", "Func", 
 LARGEST_DEFINITION = 64 * 1024
 """Characters of JSON of one object's definition: a piece of the dump cannot be smaller than one."""
 
+_AT_ONCE = 256
+"""Objects that a dump takes out of the catalog at a time."""
 FIRST_OID = 16384
 """Below it PostgreSQL keeps the oids of its own objects, and clients know some of them."""
 OWNER = "s1"
@@ -67,12 +70,13 @@ class Exposed:
     addresses: Sequence[str] = ()
 
 
-@frozen(eq=False)
+@define(eq=False)
 class _Item:
     """An object as it was added; `text` is its entry up to the open list of what refers to it.
 
     Kept as text: what the host handed in is read once, when it is added, and a
-    later change of its objects changes no dump.
+    later change of its objects changes no dump.  `gone` is 0, or the number of
+    its departure.
     """
 
     id: str
@@ -80,6 +84,19 @@ class _Item:
     text: str
     comment: str
     references: tuple[str, ...]
+    gone: int = 0
+
+
+def _as_of(order: list[_Item], length: int, moment: int) -> Iterator[_Item]:
+    """The first `length` of `order`, without those that had gone by `moment`.
+
+    Taken a few at a time: a list of all would hold up the host while it is made,
+    and once more while the cyclic collector goes through it.
+    """
+    for start in range(0, length, _AT_ONCE):
+        for item in order[start : min(start + _AT_ONCE, length)]:
+            if not item.gone or item.gone > moment:
+                yield item
 
 
 class Catalog:
@@ -99,6 +116,10 @@ class Catalog:
         self._relations: dict[tuple[str, str], tuple[str, int]] = {}
         self._relation_ids: set[str] = set()
         self._items: dict[str, _Item] = {}
+        # The items as they came, and those that have gone, until these are too many.
+        self._order: list[_Item] = []
+        self._gaps = 0
+        self._departures = count(1)
         self._places: dict[tuple[str, str], str] = {}
         # By id, in order of coming: a dict serves as an ordered set.
         self._referrers: dict[str, dict[str, None]] = {}
@@ -153,6 +174,10 @@ class Catalog:
         if self._referrers.get(id):
             raise ValueError(f"{id} is referred to by {next(iter(self._referrers[id]))}")
         del self._items[id]
+        item.gone = next(self._departures)
+        self._gaps += 1
+        if self._gaps > _AT_ONCE and self._gaps > len(self._items):
+            self._close_gaps()
         del self._places[item.place]
         for reference in item.references:
             self._referrers[reference].pop(id, None)
@@ -193,9 +218,15 @@ class Catalog:
         text = self._opening(identity, next(self._oids), schema, name) + body
         for reference in references:
             self._referrers.setdefault(reference, {})[identity] = None
-        self._items[identity] = _Item(identity, place, text, comment, references)
+        item = self._items[identity] = _Item(identity, place, text, comment, references)
+        self._order.append(item)
         self._places[place] = identity
         return identity
+
+    def _close_gaps(self) -> None:
+        """Forget those that have gone; a dump that is under way keeps the order that it began with."""
+        self._order = list(self._items.values())
+        self._gaps = 0
 
     def _schema(self, name: str) -> tuple[str, int]:
         """The id and oid of a schema, made at first sight.  A schema never goes, even when it is empty."""
@@ -221,14 +252,17 @@ class Catalog:
 
     def _sections(self, exposed: Exposed) -> _Members:
         """The members of the dump in order; each is made when the one before it is out."""
+        # Another thread added or removed something just while the gaps were closed.
+        if len(self._order) - self._gaps != len(self._items):
+            self._close_gaps()
         # The objects of the start: what is added or removed while the dump goes out does not show.
-        items = tuple(self._items.values())
+        items = partial(_as_of, self._order, len(self._order), next(self._departures))
         roles = _roles(exposed.roles)
         clusters = _clusters(exposed)
         yield "database_by_name", fragments({self.database: DATABASE})
         yield "database_by_id", fragments({DATABASE: self._database()})
-        yield "entry_by_id", members(chain(self._relation_entries(exposed), self._item_entries(items)))
-        ids = chain((identity for (identity, _), _ in self._identified(exposed)), (item.id for item in items))
+        yield "entry_by_id", members(chain(self._relation_entries(exposed), self._item_entries(items())))
+        ids = chain((identity for (identity, _), _ in self._identified(exposed)), (item.id for item in items()))
         yield "entry_by_global_id", members((identity, (quoted(identity),)) for identity in ids)
         yield "ambient_schemas_by_name", fragments({})
         yield "ambient_schemas_by_id", fragments({})
@@ -238,7 +272,7 @@ class Catalog:
         yield "roles_by_id", fragments(roles)
         for empty in ("network_policies_by_name", "network_policies_by_id", "default_privileges", "system_privileges"):
             yield empty, fragments({})
-        yield "comments", _comments(self._identified(exposed), items)
+        yield "comments", _comments(self._identified(exposed), items())
         yield "source_references", fragments({})
         yield "storage_metadata", fragments({"unfinalized_shards": []})
         defaults = exposed.defaults.items()

@@ -223,6 +223,23 @@ def test_a_dump_is_made_in_bounded_steps_and_shows_the_objects_of_its_start() ->
     assert len(pieces) > 3000 * 3 // PIECE_FRAGMENTS
 
 
+def test_two_dumps_at_once_each_show_their_own_moment() -> None:
+    catalog = Catalog()
+    ids = [catalog.add("Table", f"t{number}") for number in range(1000)]
+    first = catalog.dump(Exposed())
+    begun = [next(first)]
+    for identity in ids[:400]:
+        catalog.remove(identity)
+    second = catalog.dump(Exposed())
+    begun_later = [next(second)]
+    for identity in ids[400:900]:
+        catalog.remove(identity)
+    later = [catalog.add("Table", f"l{number}") for number in range(300)]
+    assert list(json.loads(b"".join([*begun, *first]))["entry_by_id"]) == ids
+    assert list(json.loads(b"".join([*begun_later, *second]))["entry_by_id"]) == ids[400:]
+    assert list(dumped(catalog)["entry_by_id"]) == [*ids[900:], *later]
+
+
 def test_many_relations_and_many_comments_are_sliced_too() -> None:
     catalog = Catalog()
     relations = tuple(
