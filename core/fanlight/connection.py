@@ -85,10 +85,10 @@ class Connection(Upgraded):
             self._linger(data)
         self._settle()
 
-    def sent(self, count: int, now: Now) -> None:
-        """The socket has taken `count` bytes of what was handed out."""
+    def sent(self, count: int, now: Now) -> bool:
+        """The socket has taken `count` bytes of what was handed out; False when nothing can have come of it."""
         if self.state == "closed":
-            return
+            return False
         self.now = now  # the same turn of the host's loop as the input before: no new budget
         self._unsent = max(0, self._unsent - count)  # less is counted where it was given up
         self._taken += count
@@ -98,7 +98,9 @@ class Connection(Upgraded):
         if self._conversations or self.unfinished or self._closes or self.wire.held:
             self._pump()
             self._settle()
-        # Otherwise the deadline is early at most, which is a spurious timeout and harmless.
+            return True
+        # The deadline is early at most, which is a spurious timeout and harmless.
+        return False
 
     def reply(self, number: int, answer: object, error: BaseException | None, now: Now) -> None:
         """The answer to `Perform(number, …)`, or the exception that performing it raised."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fanlight.app import App
     from fanlight.connection import Connection
 
-Call = Callable[..., None]
+Call = Callable[..., object]
 Clock = Callable[[], Now]
 Performing = Callable[[Server], Performer]
 """Makes the performer of a server; the default is `performer_for`."""
@@ -59,6 +59,20 @@ class Client(ABC):
         """The socket has, some time after `write`, taken `count` bytes that had to wait."""
         credit, self.credit = self.credit + count, 0
         self.feed(self.connection.sent, credit)
+
+    def give_back(self) -> None:
+        """Give the credit back, in the turn in which it was earned, and do what comes of it."""
+        credit, self.credit = self.credit, 0
+        connection = self.connection
+        try:
+            more = connection.sent(credit, connection.now)
+        except Exception as error:  # noqa: BLE001  never into the host
+            self.hosting.broken(self, error)
+            more = True
+        if more:
+            self.drain()
+        else:
+            self.attend()
 
     def drain(self) -> None:
         """Do everything that the connection says, give credit back, re-arm the server's deadline."""

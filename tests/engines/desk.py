@@ -109,11 +109,11 @@ class Desk(Hosting):
     def __init__(self, app: App, ground: Ground) -> None:
         self.clock = Clock()
         super().__init__(app, lambda server: Notes(ground), lambda: self.clock.now)
-        self.turns: SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = SimpleQueue()
+        self.turns: SimpleQueue[tuple[Callable[..., object], tuple[Any, ...]]] = SimpleQueue()
         self.arms: list[float] = []
         self.empty = 0
 
-    def deliver(self, call: Callable[..., None], *args: Any) -> None:
+    def deliver(self, call: Callable[..., object], *args: Any) -> None:
         self.turns.put((call, args))
 
     def arm(self, seconds: float) -> None:

@@ -115,7 +115,7 @@ class SocketClient(Client):
         self.paused = False
         if not self._due:
             self.held = False
-            self.drain()
+            self.give_back()
 
     def shut(self, half: bool) -> None:
         if not half:
