@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fanlight.auth.effects import KeepSessions, KeptSession, LoadSessions, SessionStore
 from fanlight.auth.session_table import IDLE_SECONDS
+
+if TYPE_CHECKING:
+    import sqlite3
 
 log = logging.getLogger("fanlight")
 
@@ -41,6 +43,8 @@ class SqliteSessions:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            import sqlite3  # a megabyte that only those with a session file need
+
             made = sqlite3.connect(self._path, timeout=5.0, isolation_level=None, check_same_thread=False)
             try:
                 # A crash of the machine may cost the last few seconds: those users log in again.

@@ -10,7 +10,6 @@ import fcntl
 import logging
 import os
 import stat
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -53,6 +52,8 @@ def rewriting(path: Path) -> Generator[dict[str, Role]]:
 
 
 def _replace(path: Path, text: str) -> None:
+    import tempfile  # brings much along that a server which only reads never needs
+
     number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:
