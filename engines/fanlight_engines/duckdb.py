@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fanlight.relations import Relation
 from fanlight.sql import effects
@@ -24,12 +24,14 @@ from fanlight.sql.grammar import read_script
 from fanlight.sql.statements import Statement
 
 from . import duckdb_spool
-from .duckdb_connection import Connection
 from .duckdb_gate import Gate
 from .duckdb_instance import available, open_instance
 from .duckdb_readings import Readings
 from .duckdb_relations import Catalogue, Source, live_name, view_script
-from .duckdb_session import Session
+
+if TYPE_CHECKING:
+    from .duckdb_connection import Connection
+    from .duckdb_session import Session
 
 log = logging.getLogger("fanlight")
 
@@ -135,6 +137,8 @@ class DuckDbEngine:
             message = f"creating connection would violate max_connections limit {numbers}"
             return SessionRefused(500, SqlError(message, "53000", hint=_LIMIT_HINT))
         privileged = effect.identity.privileged
+        from .duckdb_session import Session  # with DuckDB, which comes now as well
+
         session = Session(
             self,
             next(self._numbers),
@@ -209,6 +213,8 @@ class DuckDbEngine:
             spare = self._spare[sees_all]
             if spare:
                 return spare.pop()
+            from .duckdb_connection import Connection
+
             return Connection(self._instance.cursor(), self.catalogue)
 
     def commit(self, connection: Connection) -> None:
