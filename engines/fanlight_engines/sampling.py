@@ -181,26 +181,23 @@ class Sampler:
         """By the wall clock all threads count; one that has not run since is where it was."""
         used = self.meters.advance()
         done: set[int] = set()
-        while True:
-            frames = self._others()
-            running = self.stacks.running()
-            until = time.perf_counter() + SLICE
-            for ident, frame in frames.items():
-                if ident in done or time.perf_counter() > until:
-                    continue
-                done.add(ident)
-                before = self._before.get(ident)
-                stack = (
-                    self.stacks.walk(frame, running)
-                    if before is None or not self.meters.known or ident in used
-                    else before[1]
-                )
-                self._before[ident] = ((0, 0), stack)
-                self._record(ident, stack, elapsed)
-            if done >= frames.keys():
-                return
-            del frames, frame
+        while not self._count(self._others(), done, used, elapsed):
             time.sleep(0)
+
+    def _count(self, frames: dict[int, FrameType], done: set[int], used: dict[int, int], elapsed: int) -> bool:
+        """Record threads until it takes too long; whether all are `done`."""
+        running = self.stacks.running()
+        until = time.perf_counter() + SLICE
+        for ident in frames.keys() - done:
+            before = self._before.get(ident)
+            stood = before is not None and self.meters.known and ident not in used
+            stack = before[1] if before is not None and stood else self.stacks.walk(frames[ident], running)
+            self._before[ident] = ((0, 0), stack)
+            self._record(ident, stack, elapsed)
+            done.add(ident)
+            if time.perf_counter() > until:
+                break
+        return done >= frames.keys()
 
     def _look_at_suspended(self, elapsed: int) -> None:
         """By the wall clock a task that waits takes its time as well: at its innermost await."""

@@ -67,7 +67,7 @@ class Meters:
                 self.by_thread[ident] = Meter(clock, time.clock_gettime_ns(clock) if first else 0)
 
     def advance(self) -> dict[int, int]:
-        """Read all clocks; what each thread that ran has used since the last reading.  Those that ended are forgotten."""
+        """Read all clocks; what each thread that ran has used since then.  Threads that ended are forgotten."""
         used: dict[int, int] = {}
         read = time.clock_gettime_ns
         for ident, meter in list(self.by_thread.items()):
