@@ -8,6 +8,7 @@ any thread.  It opens nothing; mistakes are raised here, before anything runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .config import ConfigurationError, Dialect, Remark, Settings
@@ -22,6 +23,7 @@ from .relations import Relation
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from .audit_log import AuditLog
     from .auth.effects import SessionStore
     from .auth.frontegg import FronteggSettings
     from .auth.groups import RouteGroup
@@ -145,6 +147,13 @@ class App:
 
             self._catalog = Catalog()
         return self._catalog
+
+    @cached_property
+    def audit_log(self) -> AuditLog:
+        """The events of `mz_catalog.mz_audit_events`."""
+        from .audit_log import AuditLog
+
+        return AuditLog()
 
     def lead(self) -> Leadership:
         """The leadership of a server that begins now.

@@ -151,7 +151,8 @@ class Server:
     `entropy` is the host's source of random bytes.  `connections` are all that
     are not finished; `recent` the last access records, oldest first.  `enlisted`
     are the exchanges whose work others may stop, by number; `vouched` the
-    sockets that rest on an identity which may end.
+    sockets that rest on an identity which may end; `appenders` what writes the
+    rows of webhooks, by the ids of their sources in the catalog.
     """
 
     def __init__(self, app: App, *, now: Now, entropy: Entropy) -> None:
@@ -175,6 +176,7 @@ class Server:
         self.connections: set[Connection] = set()
         self.enlisted: dict[int, tuple[Connection, Conversation]] = {}
         self.vouched: dict[Conversation, Connection] = {}
+        self.appenders: dict[str, object] = {}
         self.recent: deque[AccessRecord] = deque(maxlen=RECENT_REQUESTS)
         self.common_fields: Fields = common_fields(text(400, ""), credentialed=False)
         self.origins = self._origins(())

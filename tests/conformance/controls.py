@@ -19,7 +19,6 @@ _FEATURES = {
     "secret_remove": "webhooks",
     "replica_add": "worker clusters",
     "replica_remove": "worker clusters",
-    "corrupt": "catalog checks",
 }
 
 
@@ -46,6 +45,17 @@ def _engine_ready(stage: Stage, step: Mapping[str, Json]) -> None:
 def _engine_fail(stage: Stage, step: Mapping[str, Json]) -> None:
     del step
     stage.app.readiness.fail("engine")
+
+
+def _corrupt(stage: Stage, step: Mapping[str, Json]) -> None:
+    """What only a bug would do."""
+    if step["what"] == "webhook_cache":
+        stage.server.appenders["u404"] = object()
+    elif step["what"] == "dangling_reference":
+        catalog = stage.app.catalog
+        catalog._referrers.setdefault(catalog.add("Table", "referred"), {})["u404"] = None
+    else:
+        raise Skipped("not built yet: worker clusters")
 
 
 def _leader(stage: Stage, step: Mapping[str, Json]) -> None:
@@ -86,6 +96,7 @@ def set_heap(active: bool) -> None:
 _VERBS: dict[str, Callable[[Stage, Mapping[str, Json]], None]] = {
     "engine_ready": _engine_ready,
     "engine_fail": _engine_fail,
+    "corrupt": _corrupt,
     "leader": _leader,
     "leader_event": _leader_event,
     "log_level": _log_level,

@@ -32,5 +32,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/leader/promote", "leader", leader.promote),
     Route("POST", "/api/leader/skip-catchup", "leader", leader.skip_catchup),
     Route("GET", "/api/catalog/dump", "internal", catalog.catalog_dump, privileged=True),
+    Route("GET", "/api/catalog/check", "internal", catalog.catalog_check, privileged=True),
+    Route("POST", "/api/catalog/inject-audit-events", "internal", catalog.inject_audit_events, privileged=True),
+    Route("GET", "/api/coordinator/check", "internal", catalog.coordinator_check, privileged=True),
     Route("GET", "/api/coordinator/dump", "internal", catalog.coordinator_dump, privileged=True),
 )
