@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import fanlight.pages.table  # pyright: ignore[reportUnusedImport]
 import fanlight.server  # pyright: ignore[reportUnusedImport]  # noqa: F401
 
+from .checks import Checks
 from .duckdb import DuckDbEngine
 from .gather import Gatherer
 from .host import HostFacts
 from .introspection import Introspection
+from .leaders import Leaders
 from .outbound import Outbound
 from .passwords import Passwords
 from .profiles import HeapProfiler
@@ -37,6 +39,7 @@ def engines_for(server: Server) -> list[Engine]:
     process = Introspection(server)
     sql = DuckDbEngine(server.app, process.relations)
     engines: list[Engine] = [HostFacts(), Gatherer(), HeapProfiler(server.app), process, sql, Passwords(), Outbound()]
+    engines += [Checks(), Leaders(server)]
     signatures = Signatures()
     engines.append(signatures)
     if any(listener.authenticator in ("Oidc", "Frontegg") for listener in server.app.listeners):
