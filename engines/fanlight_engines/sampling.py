@@ -47,6 +47,8 @@ WINDOW = 0.0002
 """Seconds in which a thread is watched before its stack is believed to be where its time went."""
 MOST_DELAY = 20
 """Looks after which it is believed anyway."""
+NEWCOMERS = 8
+"""Looks after which new threads are looked for, where all are idle; they count from their birth."""
 
 TRUNCATED = 0
 """Stands in a stack for frames that were left out."""
@@ -152,10 +154,11 @@ class Sampler:
         least = IDLE * elapsed
         busy = [ident for ident, meter in self.meters.by_thread.items() if meter.used >= least]
         if not busy:
-            self._meet(sys._current_frames().keys())
+            if self.looks % NEWCOMERS == 0:
+                self._meet(sys._current_frames().keys())
             return
         time.sleep(0 if last else WINDOW)
-        new = self.meters.advance()
+        new = {ident: self.meters.advance_one(ident) for ident in busy}
         frames = sys._current_frames()
         self._meet(frames.keys())
         running = self.stacks.running()
@@ -164,7 +167,7 @@ class Sampler:
             if frame is None or meter is None or ident == get_ident():
                 continue
             self._delays[ident] = late = self._delays.get(ident, 0) + 1
-            if new.get(ident, 0) >= WINDOW * 1e8 or late > MOST_DELAY or last:
+            if new[ident] >= WINDOW * 1e8 or late > MOST_DELAY or last:
                 del self._delays[ident]
                 self._record(ident, self.stacks.walk(frame, running), meter.take())
 
