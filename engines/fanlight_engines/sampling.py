@@ -11,32 +11,21 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from array import array
 from collections.abc import Callable, Set
-from functools import partial
-from opcode import opname
 from threading import Lock, Thread, get_ident
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Literal
 
-from attrs import define, field
-
-from .process_asyncio import current_tasks
 from .process_pace import BUDGET as SLICE
 from .process_pace import line, polite
-from .process_stacks import awaited_frames
 from .process_tasks import all_tasks
-from .process_trio import Watch
+from .sampled_stacks import MOST_NAMES, TRUNCATED, Names, Stack, Stacks, packed
 from .switch_interval import LowSwitchInterval
 from .thread_clocks import Meters
 
 MOST_HZ = 1000
 MOST_SAMPLES = 50_000
 """Different samples (stack, thread, task); what comes later counts as `[truncated]`."""
-DEEPEST = 256
-"""Frames of a stack; of deeper ones the outermost are kept."""
-MOST_NAMES = 1000
-"""Names of tasks that are told apart; the others are `[other]`."""
 MOST_TASKS = 1000
 """Suspended tasks that one look of the wall clock takes in."""
 BUDGET = 0.05
@@ -50,14 +39,6 @@ MOST_DELAY = 20
 NEWCOMERS = 8
 """Looks after which new threads are looked for, where all are idle; they count from their birth."""
 
-TRUNCATED = 0
-"""Stands in a stack for frames that were left out."""
-
-_FAR = 5000  # frames: where the outermost of a recursion is not looked for any more
-
-Stack = tuple[bytes, int]
-"""The places of a stack, leaf first, packed; and its task, by number."""
-
 
 class Sampler:
     """Looks `hz` times a second, in a thread of its own, until `seconds` have passed, `stop()` or `stopping()`.
@@ -69,8 +50,8 @@ class Sampler:
     def __init__(self, seconds: float, hz: int, clock: Literal["cpu", "wall"], stopping: Callable[[], bool]) -> None:
         self.seconds, self.hz, self.clock = seconds, hz, clock
         self.samples: dict[tuple[int, int, bytes], list[int]] = {}
-        self.stacks = _Stacks()
-        self.threads = Names(sys.maxsize)
+        self.stacks = Stacks()
+        self.threads = Names(MOST_NAMES)
         self.looks = 0
         self.began_wall = time.time_ns()
         self.duration = self.own = 0
@@ -234,106 +215,7 @@ class Sampler:
         if found is None:
             if len(self.samples) >= MOST_SAMPLES:
                 self.truncated = True
-                key = (key[0], 0, array("Q", [TRUNCATED]).tobytes())
+                key = (key[0], 0, packed([TRUNCATED]))
             found = self.samples.setdefault(key, [0, 0])
         found[0] += 1
         found[1] += weight
-
-
-class _Stacks:
-    """Stacks as numbers of places, and the tasks that they belong to.
-
-    `places` has the code of each place; `tasks` the names by number.
-    """
-
-    def __init__(self) -> None:
-        self.places: dict[int, CodeType] = {}
-        self.tasks = Names(MOST_NAMES)
-        self.watch = Watch()
-        self._yields: dict[int, bool] = {}
-
-    def running(self) -> dict[int, Callable[[], object]]:
-        """What tells the name of each task that is being stepped now, by the identity of its outermost frame.
-
-        By the frame, because it tells the thread too, and makes sure: what a
-        table says may be over, but a frame is on the stack or it is not.
-        """
-        found: dict[int, Callable[[], object]] = {}
-        for coroutine, name in (*current_tasks(), *self.watch.current()):
-            frame = getattr(coroutine, "cr_frame", None)
-            if frame is not None:
-                found[id(frame)] = name
-        return found
-
-    def walk(self, frame: FrameType | None, running: dict[int, Callable[[], object]]) -> Stack:
-        """The stack from `frame` outwards.  Coroutines that await each other are on it one below the other."""
-        places = self.places
-        stack: list[int] = []
-        task = 0
-        while frame is not None and len(stack) < _FAR:
-            code = frame.f_code
-            # The instructions lie inside the code object, so their addresses are nobody else's.
-            place = id(code) + frame.f_lasti
-            places[place] = code
-            stack.append(place)
-            if running and id(frame) in running:
-                task = self._name(running[id(frame)])
-            frame = frame.f_back
-        return _packed(stack), task
-
-    def yields(self, frame: FrameType) -> bool:
-        """Whether a thread at this instruction wants to go on: it was only asked to let another run.
-
-        That is asked where loops turn and functions begin; who waits inside of
-        a call stands at the call.
-        """
-        code = frame.f_code
-        place = id(code) + frame.f_lasti
-        found = self._yields.get(place)
-        if found is None:
-            name = opname[code.co_code[frame.f_lasti]] if frame.f_lasti >= 0 else ""
-            found = self._yields[place] = name.startswith(("JUMP_BACKWARD", "RESUME"))
-            self.places[place] = code
-        return found
-
-    def awaited(self, coroutine: object, name: object) -> Stack:
-        """The stack of a task that waits."""
-        stack: list[int] = []
-        for frame in awaited_frames(coroutine):
-            place = id(frame.f_code) + frame.f_lasti
-            self.places[place] = frame.f_code
-            stack.append(place)
-        return _packed(stack), self._name(partial(str, name))
-
-    def _name(self, ask: Callable[[], object]) -> int:
-        try:
-            return self.tasks.number(line(ask()))
-        except Exception:  # noqa: BLE001 - somebody's own task class
-            return 0
-
-
-def _packed(stack: list[int]) -> bytes:
-    if len(stack) > DEEPEST:
-        stack = [TRUNCATED, *stack[-DEEPEST:]]
-    return array("Q", stack).tobytes()
-
-
-@define
-class Names:
-    """Names by number from 1, at most `most` of them and `[other]`."""
-
-    most: int
-    _numbers: dict[str, int] = field(factory=dict)
-
-    def number(self, name: str) -> int:
-        """The number of `name`, given at first sight."""
-        known = self._numbers.get(name)
-        if known is None:
-            if len(self._numbers) >= self.most:
-                name = "[other]"
-            known = self._numbers.setdefault(name, len(self._numbers) + 1)
-        return known
-
-    def listed(self) -> list[str]:
-        """The name of each number; that of 0 is empty."""
-        return ["", *self._numbers]

@@ -31,7 +31,7 @@ from fanlight.profiling.effects import (
     ReadProfilers,
 )
 from fanlight.profiling.profile import StackProfile, ValueType
-from fanlight_engines import cpu, sampling, thread_clocks
+from fanlight_engines import cpu, sampled_stacks, sampling, thread_clocks
 from fanlight_engines.cpu import CpuProfiler
 from fanlight_engines.traces import HIDDEN
 from tests.engines.working import burn, idle, working
@@ -280,7 +280,7 @@ def test_deep_stacks_keep_their_outermost_frames(profiler: CpuProfiler) -> None:
         spend(0.4)
         profile = finish(profiler, capture)
     (stack,) = {stack for stack, _, labels in functions(profile) if labels["thread"] == "ada"}
-    assert len(stack) == sampling.DEEPEST + 1
+    assert len(stack) == sampled_stacks.DEEPEST + 1
     assert stack[0] == "[truncated]"
     assert stack[-1] == "Thread._bootstrap"
 
@@ -298,7 +298,7 @@ def test_too_many_different_samples_are_one(profiler: CpuProfiler, monkeypatch: 
 
 
 def test_names_beyond_the_bound_are_other() -> None:
-    names = sampling.Names(2)
+    names = sampled_stacks.Names(2)
     assert [names.number(name) for name in ("a", "b", "a", "c", "d")] == [1, 2, 1, 3, 3]
     assert names.listed() == ["", "a", "b", "[other]"]
 
