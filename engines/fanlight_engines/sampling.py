@@ -20,7 +20,7 @@ from .process_pace import BUDGET as SLICE
 from .process_pace import line, polite
 from .process_tasks import all_tasks
 from .sampled_stacks import MOST_NAMES, TRUNCATED, Names, Stack, Stacks, packed
-from .switch_interval import LowSwitchInterval
+from .switch_interval import EagerSwitchInterval, LowSwitchInterval
 from .thread_clocks import Meters
 
 MOST_HZ = 1000
@@ -33,9 +33,9 @@ BUDGET = 0.05
 IDLE = 0.05
 """A thread that has used less than this share of a period is not looked at yet."""
 WINDOW = 0.0002
-"""Seconds in which a thread is watched before its stack is believed to be where its time went."""
-MOST_DELAY = 20
-"""Looks after which it is believed anyway."""
+"""Seconds between reading a clock and looking at the stack."""
+MOST_DELAY = 200
+"""Looks after which a stack is believed to be where the time went, although its thread was never found running."""
 NEWCOMERS = 8
 """Looks after which new threads are looked for, where all are idle; they count from their birth."""
 
@@ -127,9 +127,10 @@ class Sampler:
     def _look_at_busy(self, elapsed: int, last: bool) -> None:
         """Record the threads that have used something, each at a moment when it runs.
 
-        Clocks are read twice, a little apart.  A thread whose clock stands
-        still in between waits for something, and what it has used it used
-        elsewhere: that is kept for a look that finds it running.
+        A thread that waits now has used elsewhere what it used: that is kept
+        for a look that finds it running.  Whoever waits for the interpreter
+        gets it the sooner from those who are about to wait themselves, so after
+        the clocks were read there is a second look, which interrupts.
         """
         self.meters.advance()
         least = IDLE * elapsed
@@ -138,7 +139,8 @@ class Sampler:
             if self.looks % NEWCOMERS == 0:
                 self._meet(sys._current_frames().keys())
             return
-        time.sleep(0 if last else WINDOW)
+        with EagerSwitchInterval():
+            time.sleep(0 if last else WINDOW)
         new = {ident: self.meters.advance_one(ident) for ident in busy}
         frames = sys._current_frames()
         self._meet(frames.keys())
@@ -148,7 +150,8 @@ class Sampler:
             if frame is None or meter is None or ident == get_ident():
                 continue
             self._delays[ident] = late = self._delays.get(ident, 0) + 1
-            if new[ident] >= WINDOW * 1e8 or late > MOST_DELAY or last:
+            runs = new[ident] >= WINDOW * 7e8 or self.stacks.yields(frame)
+            if runs or late > MOST_DELAY or last:
                 del self._delays[ident]
                 self._record(ident, self.stacks.walk(frame, running), meter.take())
 

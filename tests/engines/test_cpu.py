@@ -395,6 +395,21 @@ def test_by_the_wall_clock_a_task_that_waits_is_where_it_awaits(profiler: CpuPro
     assert sum(value for _, value in waits) > profile.duration_nanos * 0.5
 
 
+def test_work_in_bursts_is_shown_where_it_is_done(profiler: CpuProfiler) -> None:
+    async def main() -> tuple[StackProfile, float]:
+        capture = begin(profiler)
+        spent = 0.0
+        while spent < 0.4:
+            before = time.thread_time()
+            await inner(time.process_time() + 0.004)
+            spent += time.thread_time() - before
+            await asyncio.sleep(0.01)
+        return await asyncio.to_thread(finish, profiler, capture), spent
+
+    profile, spent = asyncio.run(main())
+    assert total(profile, "inner") > spent * 1e9 * 0.5
+
+
 def test_trio_gets_its_instrument_taken_away(profiler: CpuProfiler) -> None:
     async def main() -> tuple[int, int]:
         instruments = trio.lowlevel.current_root_task()._runner.instruments  # type: ignore[union-attr]
