@@ -34,8 +34,10 @@ IDLE = 0.05
 """A thread that has used less than this share of a period is not looked at yet."""
 WINDOW = 0.0002
 """Seconds between reading a clock and looking at the stack."""
-MOST_DELAY = 200
-"""Looks after which a stack is believed to be where the time went, although its thread was never found running."""
+MOSTLY = 0.7
+"""The share of a time in which a thread must have run to be running now."""
+MOST_DELAY = 400
+"""Times after which a stack is believed to be where the time went, although its thread was never found running."""
 NEWCOMERS = 8
 """Looks after which new threads are looked for, where all are idle; they count from their birth."""
 
@@ -129,31 +131,46 @@ class Sampler:
 
         A thread that waits now has used elsewhere what it used: that is kept
         for a look that finds it running.  Whoever waits for the interpreter
-        gets it the sooner from those who are about to wait themselves, so after
-        the clocks were read there is a second look, which interrupts.
+        gets it the sooner from those who are about to wait themselves, so where
+        the processor is not busy all the time there is a second look, which
+        interrupts.
         """
-        self.meters.advance()
+        used = self.meters.advance()
         least = IDLE * elapsed
         busy = [ident for ident, meter in self.meters.by_thread.items() if meter.used >= least]
         if not busy:
             if self.looks % NEWCOMERS == 0:
                 self._meet(sys._current_frames().keys())
             return
-        with EagerSwitchInterval():
-            time.sleep(0 if last else WINDOW)
-        new = {ident: self.meters.advance_one(ident) for ident in busy}
+        crowded = sum(used.values()) >= elapsed * MOSTLY
+        busy = self._record_running(busy, lambda ident: crowded and used.get(ident, 0) >= least)
+        if busy:
+            with EagerSwitchInterval():
+                time.sleep(0 if last else WINDOW)
+            new = {ident: self.meters.advance_one(ident) for ident in busy}
+            self._record_running(busy, lambda ident: last or new[ident] >= WINDOW * 1e9 * MOSTLY)
+
+    def _record_running(self, busy: list[int], certainly: Callable[[int], bool]) -> list[int]:
+        """Record those of the threads that run now; the others.
+
+        `certainly` tells of some that they do.  Of others the instruction may
+        tell, or they have been waited for too long.
+        """
         frames = sys._current_frames()
         self._meet(frames.keys())
         running = self.stacks.running()
+        left: list[int] = []
         for ident in busy:
             frame, meter = frames.get(ident), self.meters.by_thread.get(ident)
             if frame is None or meter is None or ident == get_ident():
                 continue
             self._delays[ident] = late = self._delays.get(ident, 0) + 1
-            runs = new[ident] >= WINDOW * 7e8 or self.stacks.yields(frame)
-            if runs or late > MOST_DELAY or last:
+            if certainly(ident) or late > MOST_DELAY or self.stacks.yields(frame):
                 del self._delays[ident]
                 self._record(ident, self.stacks.walk(frame, running), meter.take())
+            else:
+                left.append(ident)
+        return left
 
     def _look_at_moved(self, elapsed: int) -> None:
         """Without clocks: the time that passed, shared by the threads that compute, as far as that can be told."""
