@@ -21,6 +21,7 @@ from .introspection import Introspection
 from .outbound import Outbound
 from .passwords import Passwords
 from .profiles import HeapProfiler
+from .replicas import Replicas
 from .sessions import SqliteSessions, StoredSessions
 from .tokens import Signatures
 from .users import UsersFile
@@ -51,7 +52,16 @@ def engines_for(server: Server) -> list[Engine]:
     """
     process = Introspection(server)
     sql = DuckDbEngine(_SqlOfServer(server, process.relations))
-    engines: list[Engine] = [HostFacts(), Gatherer(), HeapProfiler(server.app), process, sql, Passwords(), Outbound()]
+    engines: list[Engine] = [
+        HostFacts(),
+        Gatherer(),
+        HeapProfiler(server.app),
+        process,
+        sql,
+        Passwords(),
+        Outbound(),
+        Replicas(),
+    ]
     signatures = Signatures()
     engines.append(signatures)
     if any(listener.authenticator in ("Oidc", "Frontegg") for listener in server.app.listeners):

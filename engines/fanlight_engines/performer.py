@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fanlight.asks import Effect
 from fanlight.auth.decisions import Admission, Refusal
 from fanlight.moment import Now
-from fanlight.observe.records import AccessRecord, Exposure, Failure, RefusalsOmitted, Trouble
+from fanlight.observe.escape import escape
+from fanlight.observe.records import AccessRecord, Exposure, Failure, MetricSkipped, RefusalsOmitted, Trouble
 
 from .engines import engines_for
 from .workers import Workers
@@ -118,6 +119,8 @@ class Performer:
             security_log.warning(
                 "credentials in the clear from %s to %s: redirected to TLS", record.peer or "unix", record.listener
             )
+        elif isinstance(record, MetricSkipped):
+            log.info("%s: metric %s is left out: %s", record.path, record.metric, escape(record.why))
         elif isinstance(record, Trouble):
             log.warning("%s", record.text)
         else:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from ..http.router import Route
 from ..http.static import static
-from . import catalog, health, login, metrics, oauth, prof, root, sql, sql_socket, tracing
+from . import catalog, clusters, health, login, metrics, oauth, prof, promsql, public, root, sql, sql_socket, tracing
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", "base", root.home),
     Route("GET", "/static/{*path}", "base", static),
+    Route("GET", "/metrics/public", "base", public.public),
     Route("POST", "/api/sql", "base", sql.sql),
     Route("GET", "/api/experimental/sql", "ws", sql_socket.sql_socket, websocket=True),
     Route("POST", "/api/login", "login", login.login),
     Route("POST", "/api/logout", "logout", login.logout),
     *(Route("GET", oauth.PATH + path, "oauth_metadata", oauth.protected_resource) for path in oauth.RESOURCES),
     Route("GET", "/metrics", "metrics", metrics.metrics),
+    *(Route("GET", f"/metrics/{name}", "metrics", promsql.query_set) for name in promsql.DEFAULT_SETS),
     Route("GET", "/api/livez", "metrics", health.livez),
     Route("GET", "/api/readyz", "metrics", health.readyz),
     Route("GET", "/prof/heap", "profiling", prof.heap),
@@ -28,6 +30,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/tracing", "internal", tracing.tracing),
     Route("PUT", "/api/opentelemetry/config", "internal", tracing.opentelemetry_config),
     Route("PUT", "/api/stderr/config", "internal", tracing.stderr_config),
+    Route("GET", "/clusters", "internal", clusters.clusters),
     Route("GET", "/api/catalog/dump", "internal", catalog.catalog_dump, privileged=True),
     Route("GET", "/api/coordinator/dump", "internal", catalog.coordinator_dump, privileged=True),
 )
