@@ -11,6 +11,11 @@ from ..asks import Effect
 from ..http.response import Fields
 from ..listeners import Address
 
+ASKS_RULES = "x-materialize-accept-enrich-rules"
+"""The request field by which a reader of `/metrics` asks for the enrichment rules; its value does not matter."""
+RULES = "x-materialize-enrich-rules"
+"""The response field that has them."""
+
 
 @frozen
 class Call:

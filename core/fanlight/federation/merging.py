@@ -15,12 +15,10 @@ from attrs import field, frozen
 from ..observe.names import help_text, label_name, labels_text
 from ..observe.negotiation import PROTOBUF, TEXT
 from ..workers import Replica
-from .effects import NoReply, Replied, Reply
+from .effects import RULES, NoReply, Replied, Reply
 from .exposition import Families, Line, Undecodable, read_line, read_protobuf, read_text
 from .rules import BadRules, Directory, Labels, Rules, decode_rules, enrich
 
-RULES = "x-materialize-enrich-rules"
-"""The response field with a process' enrichment rules."""
 IDS = ("cluster_id", "replica_id", "process")
 """The labels that tell the processes apart; what a process itself calls so is `exported_…` here."""
 _RESERVED = "__name__"

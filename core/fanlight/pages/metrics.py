@@ -8,12 +8,12 @@ are, and how they are written, is `observe`'s.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..asks import EffectFailed, Race, Sleep
+from ..federation.effects import ASKS_RULES, RULES
 from ..http.media import allows
 from ..http.request import Request
 from ..http.response import Fields, Response, SendBody, text
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from ..observe.shapes import OwnFamily
     from ..server import Server
 
-ASKS_RULES = "x-materialize-accept-enrich-rules"
-"""The request field by which a scraper asks for the enrichment rules; its value does not matter."""
-RULES = "x-materialize-enrich-rules"
 VARY = ("vary", "Accept, Accept-Encoding")
 """Caches must keep the representations apart; on every 200, whatever was sent."""
 GZIP = ("content-encoding", "gzip")
@@ -241,9 +238,6 @@ def _rules(request: Request) -> Fields:
     rules = request.server.app.metric_rules
     if not rules or request.field(ASKS_RULES) is None:
         return ()
-    from binascii import b2a_base64
+    from ..federation.rules import encode_rules
 
-    from ..observe.gzip import compress
-
-    data = json.dumps(dict(rules), separators=(",", ":")).encode()
-    return ((RULES, b2a_base64(compress(data), newline=False).decode()),)
+    return ((RULES, encode_rules(rules)),)

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..asks import Moment, Race, Sleep
-from ..federation.effects import AskWorkers, Call, NoReply, Reply, WorkOut
+from ..federation.effects import ASKS_RULES, AskWorkers, Call, NoReply, Reply, WorkOut
 from ..http.options import parse_options
 from ..http.request import Request
 from ..http.response import Response, empty
 from ..observe.negotiation import PROTOBUF, TEXT
 from ..observe.records import Report, Trouble
-from .metrics import ASKS_RULES, everything, respond
+from .metrics import everything, respond
 
 if TYPE_CHECKING:
     from ..app import App
