@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -48,26 +48,29 @@ def read_reply(body: bytes) -> Table:
     """The last of exactly four results in the answer of `POST /api/sql`; raises `Unfit` for anything else."""
     try:
         results = json.loads(body, parse_int=str, parse_float=str)["results"]
-        if len(results) != 4:
-            raise Unfit(f"{len(results)} results where there should be 4{_complaint(results)}")
-        last = results[-1]
-        if "rows" not in last:
-            raise Unfit(f"no rows{_complaint(results)}")
-        if len(last["rows"]) > MOST_ROWS:
-            raise Unfit(f"more than {MOST_ROWS} rows")
-        return Table(tuple([str(column["name"]) for column in last["desc"]["columns"]]), last["rows"])
+        if not isinstance(results, list) or not all(isinstance(each, dict) for each in results):
+            raise TypeError
+        table = _last(results)
     except Unfit:
         raise
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise Unfit("the answer is no result of SQL") from None
+    return table
 
 
-def _complaint(results: Sequence[Mapping[str, Any]]) -> str:
-    """The SQL error among `results`, if there is one."""
-    for each in results:
-        if "error" in each:
-            return f": {str(each['error'].get('message'))[:200]}"
-    return ""
+def _last(results: list[dict[str, Any]]) -> Table:
+    """The table of the fourth result; raises whatever a wrong shape makes it raise."""
+    complaint = next((f": {each['error']['message']}" for each in results if "error" in each), "")[:200]
+    if len(results) != 4:
+        raise Unfit(f"{len(results)} results where there should be 4{complaint}")
+    if "rows" not in results[3]:
+        raise Unfit(f"no rows{complaint}")
+    rows = results[3]["rows"]
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        raise TypeError
+    if len(rows) > MOST_ROWS:
+        raise Unfit(f"more than {MOST_ROWS} rows")
+    return Table(tuple([str(column["name"]) for column in results[3]["desc"]["columns"]]), rows)
 
 
 def label(cell: Any) -> str:
