@@ -21,6 +21,7 @@ from fanlight.sql import effects
 from fanlight.sql.effects import Evaluate, Execute, FetchRows, Interrupt, SessionRefused
 from fanlight.sql.errors import SqlError, Unreadable
 from fanlight.sql.grammar import read_script
+from fanlight.sql.lexer import words
 from fanlight.sql.statements import Statement
 
 from . import duckdb_spool
@@ -193,6 +194,7 @@ class DuckDbEngine:
                 try:
                     self._instance = open_instance()
                     self.publish()
+                    words("")  # compiles the lexer's pattern here, and not on the loop at the first statement
                 except Exception:
                     log.exception("the SQL engine did not start")
                     self._instance = None
