@@ -156,4 +156,3 @@ def test_an_outage_is_told_with_the_number_of_the_exchange(answer: Any, what: st
         tenant.crowd.answer(None if sleeps else answer)
     told = [record.text for record in tenant.crowd.reported if isinstance(record, Trouble)]
     assert told == [f"app passwords cannot be exchanged: {what}"]
-
