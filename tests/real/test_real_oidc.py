@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from fanlight.auth.oidc import OidcSettings
 
-from .conftest import Open, Place
+from .conftest import STORED, Open, Place
+from .test_real_first_message import closed, dial, ready, say
 
 MODULE = Path(sys.prefix) / "provider" / "node_modules" / "oidc-provider" / "lib" / "index.js"
 HERE = Path(__file__).parent
@@ -225,3 +226,21 @@ def test_while_it_is_away_known_keys_go_on_and_passwords_do(opened: Open, provid
     provider.start(private("RS256", "another"))
     place.app.oidc = OidcSettings(issuer=provider.issuer)
     assert get(place, provider.access_token())[0] == 200
+
+
+@pytest.mark.parametrize("way", ["revoke", "nologin", "drop", "superuser"])
+def test_a_socket_of_a_token_ends_with_the_rights_of_its_user(opened: Open, provider: Provider, way: str) -> None:
+    provider.start(private("RS256", "only"))
+    place = opened("Oidc", OidcSettings(issuer=provider.issuer))
+    place.app.users.put("ada", STORED["ada"], superuser=True)
+    with dial(place) as socket:
+        say(socket, {"token": provider.access_token()})
+        ready(socket)
+        ways: dict[str, Callable[[], object]] = {
+            "revoke": lambda: place.app.users.revoke("ada"),
+            "nologin": lambda: place.app.users.put("ada", STORED["ada"], login=False),
+            "drop": lambda: place.app.users.drop("ada"),
+            "superuser": lambda: place.app.users.put("ada", STORED["ada"]),
+        }
+        ways[way]()
+        assert closed(socket) == (1008, "authentication expired")
