@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -198,21 +199,25 @@ def test_restored_sessions_of_one_user_keep_their_order() -> None:
     assert [key for key, _ in table] == [b"2", b"3", b"4"]
 
 
-def test_a_table_that_changes_while_it_is_copied_is_copied_again() -> None:
-    class Restless(dict[bytes, Session]):
-        calls = 0
+class Restless(OrderedDict[bytes, Session]):
+    """Changes each time it is copied, so many times."""
 
-        def items(self) -> Any:
-            Restless.calls += 1
-            if Restless.calls <= most:
-                raise RuntimeError("changed")
-            return super().items()
+    def __init__(self, times: int) -> None:
+        super().__init__({b"1": Session("ada", 0, 0, "")})
+        self.times = times
 
+    def items(self) -> Any:
+        self.times -= 1
+        if self.times >= 0:
+            raise RuntimeError("changed while it was copied")
+        return super().items()
+
+
+@pytest.mark.parametrize(("times", "seen"), [(0, [b"1"]), (3, [b"1"]), (1000, [])])
+def test_a_table_that_changes_while_it_is_copied_is_copied_again(times: int, seen: list[bytes]) -> None:
     table = SessionTable(1000.0)
-    for most, seen in ((3, [b"1"]), (1000, [])):
-        Restless.calls = 0
-        table._sessions = Restless({b"1": Session("ada", 0, 0, "")})  # type: ignore[assignment]
-        assert [key for key, _ in table] == seen
+    table._sessions = Restless(times)
+    assert [key for key, _ in table] == seen
 
 
 # ---- users -------------------------------------------------------------------------
