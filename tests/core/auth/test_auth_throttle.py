@@ -85,6 +85,22 @@ def test_parallel_guesses_get_the_burst_and_then_wait() -> None:
     assert [actor.result for actor in waiting[1:]] == [60.0, 60.0]
 
 
+def test_nobody_overtakes_those_who_wait() -> None:
+    crowd, made = Crowd(), throttle(burst=1)
+    held = reserve(crowd, made)
+    first, second = (reserve(crowd, made) for _ in range(2))
+    held.release(failed=False)
+    newcomer = reserve(crowd, made)  # before the first has seen that its turn has come
+    crowd.run()
+    assert isinstance(first.result, Reservation)
+    assert not second.ended
+    assert not newcomer.ended
+    first.result.release(failed=False)
+    crowd.run()
+    assert isinstance(second.result, Reservation)
+    assert not newcomer.ended
+
+
 def test_who_leaves_the_line_hands_the_turn_on() -> None:
     crowd, made = Crowd(), throttle(burst=1)
     held = reserve(crowd, made)
