@@ -177,7 +177,6 @@ def test_a_suffix_begins_at_a_dot_and_a_name_is_whole() -> None:
         "xcorp.example",
         "a.shop.example",
         "shop.example.x",
-        "*.corp.example",
         "[v1.x]",
         "[V1.x]",
     }
