@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fanlight.asks import Effect
 from fanlight.auth.decisions import Admission, Refusal
 from fanlight.moment import Now
-from fanlight.observe.records import AccessRecord, Exposure, Failure, RefusalsOmitted, Trouble
+from fanlight.observe.records import AccessRecord, Checked, Exposure, Failure, RefusalsOmitted, Trouble
 
 from .engines import engines_for
 from .workers import Workers
@@ -127,6 +127,11 @@ class Performer:
             security_log.warning(
                 "credentials in the clear from %s to %s: redirected to TLS", record.peer or "unix", record.listener
             )
+        elif isinstance(record, Checked):
+            if record.reason:
+                log.warning("readiness check %r fails: %s", record.name, record.reason, exc_info=record.error)
+            else:
+                log.info("readiness check %r passes", record.name)
         elif isinstance(record, Trouble):
             log.warning("%s", record.text)
         else:

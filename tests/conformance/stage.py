@@ -45,6 +45,7 @@ class World:
     a SQL session answers; `now` sets the wall clock; `result_limit` bounds the
     rows of one statement, in bytes; `connections` how many SQL sessions may be open.
     `users` are those of kind Password (`password` in the clear), `settings` more of the app's settings.
+    `leadership` is where the program has moved that; None: it has nothing to do with it.
     `providers` are other servers; `secure` clients speak TLS.
     """
 
@@ -61,6 +62,7 @@ class World:
     settings: Mapping[str, Json] = Factory(dict)
     providers: Providers | None = None
     secure: bool = False
+    leadership: str | None = None
 
 
 class Stage(Protocol):
