@@ -15,7 +15,7 @@ from attrs import field, frozen
 from ..observe.names import help_text, label_name, labels_text
 from ..observe.negotiation import PROTOBUF, TEXT
 from ..workers import Replica
-from .effects import RULES, NoReply, Replied, Reply
+from .effects import RULES, NoReply, Replied, Reply, Steps
 from .exposition import Families, Line, Undecodable, read_line, read_protobuf, read_text
 from .rules import BadRules, Directory, Labels, Rules, decode_rules, enrich
 
@@ -25,7 +25,9 @@ _RESERVED = "__name__"
 _HELP = b"# HELP "
 _PIECE = 64 * 1024
 """Bytes of lines of workers in one slice."""
-_ENRICHED_AT_ONCE = 256
+_LABELLED_AT_ONCE = 16
+"""Lines of a worker that are labelled at once."""
+_ENRICHED_AT_ONCE = 64
 """Lines of our own that are enriched in one slice."""
 
 
@@ -50,28 +52,32 @@ class Digested:
     trouble: str = ""
 
 
-def digest(reply: Reply, replica: Replica, process: int, directory: Directory) -> Digested:
+def digest(reply: Reply, replica: Replica, process: int, directory: Directory) -> Steps[Digested]:
     """What a process answered to a scrape, as finished lines.  Never raises."""
     if isinstance(reply, NoReply):
         return Digested({}, False, reply.reason)
     if reply.status != 200:
         return Digested({}, False, f"status {reply.status}")
     try:
-        families = _read(reply)
+        families = yield from _read(reply)
     except Undecodable as refusal:
         return Digested({}, False, str(refusal))
     rules, trouble = _rules(reply)
     labelled = _Labelled(replica, process, rules, directory)
-    parts = {name: Part(each.kind, each.doc, labelled.lines(name, each.lines)) for name, each in families.items()}
+    parts: dict[str, Part] = {}
+    for name, family in families.items():
+        lines = yield from labelled.lines(name, family.lines)
+        parts[name] = Part(family.kind, family.doc, lines)
+        yield
     return Digested(parts, True, trouble)
 
 
-def _read(reply: Replied) -> Families:
+def _read(reply: Replied) -> Steps[Families]:
     kind = (reply.get("content-type") or "").partition(";")[0].strip().lower()
     if kind == f"{PROTOBUF.offer.type}/{PROTOBUF.offer.subtype}":
-        return read_protobuf(reply.body)
+        return (yield from read_protobuf(reply.body))
     if kind == f"{TEXT.offer.type}/{TEXT.offer.subtype}":
-        return read_text(reply.body)
+        return (yield from read_text(reply.body))
     raise Undecodable("a content type that is neither text nor protobuf")
 
 
@@ -96,11 +102,13 @@ class _Labelled:
     directory: Directory
     seen: set[str] = field(factory=set[str])
 
-    def lines(self, family: str, lines: Iterable[Line]) -> bytes:
+    def lines(self, family: str, lines: Iterable[Line]) -> Steps[bytes]:
         """Finished lines; of two with equal name and labels only the first."""
         rules = self.rules.get(family, ())
         shown: list[str] = []
-        for line in lines:
+        for count, line in enumerate(lines, 1):
+            if count % _LABELLED_AT_ONCE == 0:
+                yield
             labels = self._labels(line.labels)
             enrich(labels, rules, self.directory)
             series = line.name + labels_text(labels.items())

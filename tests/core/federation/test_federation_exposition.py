@@ -10,10 +10,20 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, Info, Summary
 from prometheus_client.core import GaugeHistogramMetricFamily
 
-from fanlight.federation.exposition import Line, Undecodable, read_line, read_protobuf, read_text
+from fanlight.federation import exposition
+from fanlight.federation.effects import finish
+from fanlight.federation.exposition import Families, Line, Undecodable, read_line
 from fanlight.observe.exposition import Memory
 from fanlight.observe.negotiation import PROTOBUF, TEXT
 from fanlight.protobuf import delimited, field_bytes, field_double, field_varint
+
+
+def read_text(data: bytes) -> Families:
+    return finish(exposition.read_text(data))
+
+
+def read_protobuf(data: bytes) -> Families:
+    return finish(exposition.read_protobuf(data))
 
 
 def read_one(text: str) -> Line:
@@ -224,12 +234,30 @@ def test_anything_is_read_or_refused(data: bytes) -> None:
             pass
 
 
+WHOLE = exposed(PROTOBUF, registry())
+
+
 @given(st.data())
 def test_a_message_cut_short_is_refused_or_shorter(data: st.DataObject) -> None:
-    whole = exposed(PROTOBUF, registry())
-    cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
+    cut = WHOLE[: data.draw(st.integers(0, len(WHOLE) - 1))]
     try:
         families = read_protobuf(cut)
     except Undecodable:
         return
-    assert len(families) < len(read_protobuf(whole))
+    assert len(families) < len(read_protobuf(WHOLE))
+
+
+def test_reading_gives_way() -> None:
+    made = CollectorRegistry()
+    gauge = Gauge("g", "g", ["i"], registry=made)
+    for number in range(2000):
+        gauge.labels(str(number)).set(number)
+    for read, form in ((exposition.read_text, TEXT), (exposition.read_protobuf, PROTOBUF)):
+        steps = read(exposed(form, made))
+        assert sum(1 for _ in steps) >= 15
+
+
+def test_a_line_longer_than_a_piece_is_whole() -> None:
+    long = 'a{x="' + "y" * 10_000 + '"} 1'
+    assert read_one(f"{long}\n").labels == (("x", "y" * 10_000),)
+    assert len(read_text(f"b 1\n{long}\nb 2\n{long}".encode())["b"].lines) == 2
