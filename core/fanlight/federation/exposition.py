@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from math import inf, isinf
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from ..observe.names import metric_name
 from ..observe.numbers import number as number_of
@@ -41,10 +41,11 @@ class Family:
     name: str
     kind: str
     doc: str
-    lines: list[Line] = field(factory=list[Line])
 
 
 Families = dict[str, Family]
+Sink = Callable[[Family, Line], object]
+"""Takes each sample with its family, in order: nothing of them is kept here."""
 
 _PIECE = 2048
 """Bytes of text that are read at once, but whole lines."""
@@ -70,12 +71,12 @@ _ESCAPE = re.compile(r"\\(.)")
 _PLAIN = {"n": "\n", "\\": "\\", '"': '"'}
 
 
-def read_text(data: bytes) -> Steps[Families]:
-    """The families of a text 0.0.4; raises `Undecodable`.
+def read_text(data: bytes, sink: Sink) -> Steps[Families]:
+    """The families of a text 0.0.4, their samples to `sink`; raises `Undecodable`, perhaps after some.
 
     Comments that are none of its own, and empty lines, are passed over.
     """
-    reading = _Reading()
+    reading = _Reading(sink)
     for rows in _rows(data):
         for row in rows:
             stripped = row.strip(" \t\r")
@@ -100,8 +101,9 @@ def _rows(data: bytes) -> Iterator[list[str]]:
 class _Reading:
     """A text that is being read: its families, its comments by name, and the family that lines may go on with."""
 
-    def __init__(self) -> None:
+    def __init__(self, sink: Sink) -> None:
         self.families: Families = {}
+        self._sink = sink
         self._comments: dict[str, dict[str, str]] = {}
         self._current = ""
 
@@ -123,7 +125,7 @@ class _Reading:
             doc = _unescaped(self._comments.get(self._current, {}).get("HELP", ""))
             family = self.families[self._current] = Family(self._current, kind, doc)
         _check_bound(line, family.kind)
-        family.lines.append(line)
+        self._sink(family, line)
 
     def _kind(self, name: str) -> str:
         """What a family was said to be; one that has begun stays what it was."""
@@ -177,18 +179,18 @@ def _unescaped(text: str) -> str:
 # --- Protobuf: `metrics.proto` of io.prometheus.client. ---
 
 
-def read_protobuf(data: bytes) -> Steps[Families]:
-    """The families of delimited `MetricFamily` messages; raises `Undecodable`."""
+def read_protobuf(data: bytes, sink: Sink) -> Steps[Families]:
+    """The families of delimited `MetricFamily` messages; otherwise as `read_text`."""
     families: Families = {}
     try:
         for message in read_messages(data):
-            yield from _add_message(families, message)
+            yield from _add_message(families, message, sink)
     except (ValueError, TypeError, IndexError):
         raise Undecodable("not MetricFamily messages") from None
     return families
 
 
-def _add_message(families: Families, message: bytes) -> Steps[None]:
+def _add_message(families: Families, message: bytes, sink: Sink) -> Steps[None]:
     """One MetricFamily: name 1, help 2, type 3, metric 4."""
     head: Fields = {}
     metrics: list[Any] = []
@@ -203,12 +205,12 @@ def _add_message(families: Families, message: bytes) -> Steps[None]:
     if not re.fullmatch(_NAME, name):
         raise ValueError("a family without a name")
     for count, metric in enumerate(metrics, 1):
-        _add_metric(families, name, head, read_fields(metric))
+        _add_metric(families, name, head, read_fields(metric), sink)
         if count % _AT_ONCE == 0:
             yield
 
 
-def _add_metric(families: Families, name: str, head: Fields, metric: Fields) -> None:
+def _add_metric(families: Families, name: str, head: Fields, metric: Fields, sink: Sink) -> None:
     """One Metric: label 1, one of the types in the field of its own, timestamp 6."""
     doc, (kind, field_number, write) = _text(head, 2), _METRICS.get(head.get(3, [0])[-1], _METRICS[3])
     pairs = tuple([(_text(pair, 1), _text(pair, 2)) for pair in map(read_fields, metric.get(1, ()))])
@@ -218,7 +220,7 @@ def _add_metric(families: Families, name: str, head: Fields, metric: Fields) -> 
         known = families.setdefault(family, Family(family, line_kind, doc))
         if known.kind != line_kind:
             raise ValueError("one name, two types")
-        known.lines.append(Line(family + suffix, pairs + more, number_of(value).decode() + when))
+        sink(known, Line(family + suffix, pairs + more, number_of(value).decode() + when))
 
 
 Written = Iterator[tuple[str, str, str, tuple[tuple[str, str], ...], float]]

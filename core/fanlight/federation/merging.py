@@ -16,7 +16,7 @@ from ..observe.names import help_text, label_name, labels_text
 from ..observe.negotiation import PROTOBUF, TEXT
 from ..workers import Replica
 from .effects import RULES, NoReply, Replied, Reply, Steps
-from .exposition import Families, Line, Undecodable, read_line, read_protobuf, read_text
+from .exposition import Families, Family, Line, Sink, Undecodable, read_line, read_protobuf, read_text
 from .rules import BadRules, Directory, Labels, Rules, decode_rules, enrich
 
 IDS = ("cluster_id", "replica_id", "process")
@@ -25,8 +25,6 @@ _RESERVED = "__name__"
 _HELP = b"# HELP "
 _PIECE = 64 * 1024
 """Bytes of lines of workers in one slice."""
-_LABELLED_AT_ONCE = 16
-"""Lines of a worker that are labelled at once."""
 _ENRICHED_AT_ONCE = 64
 """Lines of our own that are enriched in one slice."""
 
@@ -58,26 +56,25 @@ def digest(reply: Reply, replica: Replica, process: int, directory: Directory) -
         return Digested({}, False, reply.reason)
     if reply.status != 200:
         return Digested({}, False, f"status {reply.status}")
-    try:
-        families = yield from _read(reply)
-    except Undecodable as refusal:
-        return Digested({}, False, str(refusal))
     rules, trouble = _rules(reply)
     labelled = _Labelled(replica, process, rules, directory)
+    try:
+        families = yield from _read(reply, labelled.take)
+    except Undecodable as refusal:
+        return Digested({}, False, str(refusal))
     parts: dict[str, Part] = {}
     for name, family in families.items():
-        lines = yield from labelled.lines(name, family.lines)
-        parts[name] = Part(family.kind, family.doc, lines)
+        parts[name] = Part(family.kind, family.doc, "".join(labelled.lines[name]).encode())
         yield
     return Digested(parts, True, trouble)
 
 
-def _read(reply: Replied) -> Steps[Families]:
+def _read(reply: Replied, sink: Sink) -> Steps[Families]:
     kind = (reply.get("content-type") or "").partition(";")[0].strip().lower()
     if kind == f"{PROTOBUF.offer.type}/{PROTOBUF.offer.subtype}":
-        return (yield from read_protobuf(reply.body))
+        return (yield from read_protobuf(reply.body, sink))
     if kind == f"{TEXT.offer.type}/{TEXT.offer.subtype}":
-        return (yield from read_text(reply.body))
+        return (yield from read_text(reply.body, sink))
     raise Undecodable("a content type that is neither text nor protobuf")
 
 
@@ -94,28 +91,24 @@ def _rules(reply: Replied) -> tuple[Rules, str]:
 
 @frozen
 class _Labelled:
-    """How the samples of one process are labelled; `seen` are its series so far."""
+    """The samples of one process, labelled: `lines` are finished, by family; `seen` are the series so far."""
 
     replica: Replica
     process: int
     rules: Rules
     directory: Directory
+    lines: dict[str, list[str]] = field(factory=dict[str, list[str]])
     seen: set[str] = field(factory=set[str])
 
-    def lines(self, family: str, lines: Iterable[Line]) -> Steps[bytes]:
-        """Finished lines; of two with equal name and labels only the first."""
-        rules = self.rules.get(family, ())
-        shown: list[str] = []
-        for count, line in enumerate(lines, 1):
-            if count % _LABELLED_AT_ONCE == 0:
-                yield
-            labels = self._labels(line.labels)
-            enrich(labels, rules, self.directory)
-            series = line.name + labels_text(labels.items())
-            if series not in self.seen:
-                self.seen.add(series)
-                shown.append(f"{series} {line.rest}\n")
-        return "".join(shown).encode()
+    def take(self, family: Family, line: Line) -> None:
+        """One sample; of two with equal name and labels only the first."""
+        lines = self.lines.setdefault(family.name, [])
+        labels = self._labels(line.labels)
+        enrich(labels, self.rules.get(family.name, ()), self.directory)
+        series = line.name + labels_text(labels.items())
+        if series not in self.seen:
+            self.seen.add(series)
+            lines.append(f"{series} {line.rest}\n")
 
     def _labels(self, given: Iterable[tuple[str, str]]) -> Labels:
         """The sample's own, those that would hide an id renamed; the ids; the names where they are known."""
