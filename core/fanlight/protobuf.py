@@ -93,14 +93,14 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
             return value & _MASK, at
 
 
-def read_fields(message: object) -> Fields:
-    """The fields of one message.  Raises ValueError for what is no message, TypeError for what is no bytes.
+def fields_of(message: object) -> Iterator[tuple[int, Any]]:
+    """The fields of one message in order: number and value.
 
-    A fixed32 field is passed over.
+    Raises ValueError for what is no message, TypeError for what is no bytes,
+    where it comes to it.  A fixed32 field is passed over.
     """
     if not isinstance(message, bytes):
         raise TypeError("not a message")
-    fields: Fields = {}
     at, end = 0, len(message)
     while at < end:
         tag, at = read_varint(message, at)
@@ -108,7 +108,14 @@ def read_fields(message: object) -> Fields:
         if at > end:
             raise ValueError("cut short")
         if value is not None:
-            fields.setdefault(tag >> 3, []).append(value)
+            yield tag >> 3, value
+
+
+def read_fields(message: object) -> Fields:
+    """All fields of one message by number; raises as `fields_of` does."""
+    fields: Fields = {}
+    for number, value in fields_of(message):
+        fields.setdefault(number, []).append(value)
     return fields
 
 

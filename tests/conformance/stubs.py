@@ -133,7 +133,7 @@ class _Echo(_Stub):
             return
         body = self.body()
         if self.path == "/api/sql":
-            self.answer("application/json", json.dumps(self.results(json.loads(body)["query"])).encode())
+            self.answer("application/json", _compact(self.results(json.loads(body)["query"])))
             return
         headers = [[name.lower(), value] for name, value in self.headers.items()]
         shown = {"method": self.command, "target": self.path, "headers": headers, "body": body.decode("latin-1")}
@@ -145,6 +145,10 @@ class _Echo(_Stub):
         columns = [{"name": name, "type_oid": 25, "type_len": -1, "type_mod": -1} for name in rows["columns"]]
         last = {"tag": f"SELECT {len(rows['data'])}", "rows": rows["data"], "desc": {"columns": columns}, "notices": []}
         return {"results": [*[{"ok": "SET", "notices": []}] * query.count("SET "), last]}
+
+
+def _compact(document: Json) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 class _Prom(_Stub):

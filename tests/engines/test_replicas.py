@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fanlight.federation.effects import AskWorkers, Call, NoReply, Replied, Reply, WorkOut
+from fanlight.federation.effects import AskWorkers, Call, NoReply, Replied, Reply, Steps, WorkOut
 from fanlight.listeners import Address, parse_address
 from fanlight_engines import replicas
 from fanlight_engines.replicas import Replicas
@@ -266,8 +266,20 @@ def test_an_early_answer_is_heard_though_nobody_reads(start: Starting) -> None:
     assert reply.status == 413
 
 
-def test_a_function_is_called_and_its_answer_given() -> None:
-    assert Replicas().handlers[WorkOut](WorkOut(max, (1, 2))) == 2
+def test_work_gives_way_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("fanlight_engines.replicas.time.sleep", slept.append)
+
+    def steps(most: int) -> Steps[int]:
+        for _ in range(most):
+            until = time.perf_counter() + 0.0005
+            while time.perf_counter() < until:
+                pass
+            yield
+        return most
+
+    assert Replicas().handlers[WorkOut](WorkOut(steps, (4,))) == 4
+    assert slept == [0, 0, 0, 0]
 
 
 def test_ipv6(start: Starting) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Generator
+from typing import Any, Literal, TypeVar
 
 from attrs import field, frozen
 
 from ..asks import Effect
 from ..http.response import Fields
 from ..listeners import Address
+
+T = TypeVar("T")
 
 ASKS_RULES = "x-materialize-accept-enrich-rules"
 """The request field by which a reader of `/metrics` asks for the enrichment rules; its value does not matter."""
@@ -76,9 +78,27 @@ class AskWorkers(Effect[tuple[Reply, ...]]):
     memory: int
 
 
+Steps = Generator[None, None, T]
+"""Work in pieces: whoever does it may give way at each `yield`; what it returns is the result."""
+
+
 @frozen(eq=False)
 class WorkOut(Effect[Any]):
-    """Call a pure function of the core in a worker's thread: too much work for the host's loop."""
+    """Do `steps(*arguments)` in a worker's thread that gives way: too much work for the host's loop.
 
-    function: Callable[..., Any]
+    `steps` is a pure generator function of the core; the answer is what it returns.
+    """
+
+    steps: Callable[..., Steps[Any]]
     arguments: tuple[Any, ...] = field(repr=False)
+
+
+def finish(steps: Steps[T], pause: Callable[[], object] = lambda: None) -> T:
+    """Do all the work, with a `pause` between its pieces."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        pause()

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from math import inf, isinf
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from ..observe.names import metric_name
 from ..observe.numbers import number as number_of
-from ..protobuf import Fields, read_fields, read_messages
+from ..protobuf import Fields, fields_of, read_fields, read_messages
+from .effects import Steps
 
 
 class Undecodable(ValueError):
@@ -40,10 +41,16 @@ class Family:
     name: str
     kind: str
     doc: str
-    lines: list[Line] = field(factory=list[Line])
 
 
 Families = dict[str, Family]
+Sink = Callable[[Family, Line], object]
+"""Takes each sample with its family, in order: nothing of them is kept here."""
+
+_PIECE = 2048
+"""Bytes of text that are read at once, but whole lines."""
+_AT_ONCE = 16
+"""Metrics of a message that are read at once."""
 
 _SUFFIXES = {"histogram": ("_bucket", "_count", "_sum"), "summary": ("", "_count", "_sum")}
 _KINDS = frozenset({"counter", "gauge", "summary", "histogram", "untyped"})
@@ -64,39 +71,66 @@ _ESCAPE = re.compile(r"\\(.)")
 _PLAIN = {"n": "\n", "\\": "\\", '"': '"'}
 
 
-def read_text(data: bytes) -> Families:
-    """The families of a text 0.0.4; raises `Undecodable`.
+def read_text(data: bytes, sink: Sink) -> Steps[Families]:
+    """The families of a text 0.0.4, their samples to `sink`; raises `Undecodable`, perhaps after some.
 
     Comments that are none of its own, and empty lines, are passed over.
     """
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        raise Undecodable("not UTF-8") from None
-    families: Families = {}
-    comments: dict[str, dict[str, str]] = {}
-    current = ""
-    for row in text.split("\n"):
-        stripped = row.strip(" \t\r")
-        if not stripped:
-            continue
-        if stripped[0] == "#":
-            found = _COMMENT.fullmatch(stripped)
+    reading = _Reading(sink)
+    for rows in _rows(data):
+        for row in rows:
+            stripped = row.strip(" \t\r")
+            if stripped:
+                reading.take(stripped)
+        yield
+    return reading.families
+
+
+def _rows(data: bytes) -> Iterator[list[str]]:
+    """The lines, some at a time."""
+    at = 0
+    while at < len(data):
+        end = data.rfind(b"\n", at, at + _PIECE) + 1 or data.find(b"\n", at) + 1 or len(data)
+        try:
+            yield data[at:end].decode().split("\n")
+        except UnicodeDecodeError:
+            raise Undecodable("not UTF-8") from None
+        at = end
+
+
+class _Reading:
+    """A text that is being read: its families, its comments by name, and the family that lines may go on with."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.families: Families = {}
+        self._sink = sink
+        self._comments: dict[str, dict[str, str]] = {}
+        self._current = ""
+
+    def take(self, row: str) -> None:
+        """One line that is not empty."""
+        if row[0] == "#":
+            found = _COMMENT.fullmatch(row)
             if found is not None:
-                current = found[2]
-                comments.setdefault(current, {}).setdefault(found[1], found[3] or "")
-            continue
-        line = read_line(stripped)
-        kind = _kind(comments.get(current, {}).get("TYPE", "untyped"))
-        if not _belongs(line.name, current, kind):
-            current = line.name
-            kind = _kind(comments.get(current, {}).get("TYPE", "untyped"))
-        if current not in families:
-            doc = _unescaped(comments.get(current, {}).get("HELP", ""))
-            families[current] = Family(current, kind, doc)
-        _check_bound(line, kind)
-        families[current].lines.append(line)
-    return families
+                self._current = found[2]
+                self._comments.setdefault(found[2], {}).setdefault(found[1], found[3] or "")
+            return
+        line = read_line(row)
+        kind = self._kind(self._current)
+        if not _belongs(line.name, self._current, kind):
+            self._current = line.name
+            kind = self._kind(line.name)
+        family = self.families.get(self._current)
+        if family is None:
+            doc = _unescaped(self._comments.get(self._current, {}).get("HELP", ""))
+            family = self.families[self._current] = Family(self._current, kind, doc)
+        _check_bound(line, family.kind)
+        self._sink(family, line)
+
+    def _kind(self, name: str) -> str:
+        """What a family was said to be; one that has begun stays what it was."""
+        known = self.families.get(name)
+        return known.kind if known is not None else _kind(self._comments.get(name, {}).get("TYPE", ""))
 
 
 def _kind(word: str) -> str:
@@ -145,34 +179,48 @@ def _unescaped(text: str) -> str:
 # --- Protobuf: `metrics.proto` of io.prometheus.client. ---
 
 
-def read_protobuf(data: bytes) -> Families:
-    """The families of delimited `MetricFamily` messages; raises `Undecodable`."""
+def read_protobuf(data: bytes, sink: Sink) -> Steps[Families]:
+    """The families of delimited `MetricFamily` messages; otherwise as `read_text`."""
     families: Families = {}
     try:
         for message in read_messages(data):
-            _add_message(families, read_fields(message))
+            yield from _add_message(families, message, sink)
     except (ValueError, TypeError, IndexError):
         raise Undecodable("not MetricFamily messages") from None
     return families
 
 
-def _add_message(families: Families, message: Fields) -> None:
+def _add_message(families: Families, message: bytes, sink: Sink) -> Steps[None]:
     """One MetricFamily: name 1, help 2, type 3, metric 4."""
-    name = metric_name(_text(message, 1))
+    head: Fields = {}
+    metrics: list[Any] = []
+    for count, (number, value) in enumerate(fields_of(message), 1):
+        if number == 4:
+            metrics.append(value)
+        else:
+            head.setdefault(number, []).append(value)
+        if count % _AT_ONCE == 0:
+            yield
+    name = metric_name(_text(head, 1))
     if not re.fullmatch(_NAME, name):
         raise ValueError("a family without a name")
-    doc, number = _text(message, 2), message.get(3, [0])[-1]
-    kind, field_number, write = _METRICS.get(number, _METRICS[3])
-    for raw in message.get(4, ()):
-        metric = read_fields(raw)
-        pairs = tuple([(_text(pair, 1), _text(pair, 2)) for pair in map(read_fields, metric.get(1, ()))])
-        when = f" {_signed(metric[6][-1])}" if metric.get(6) else ""
-        body = read_fields(metric[field_number][-1]) if metric.get(field_number) else {}
-        for family, line_kind, suffix, more, value in write(name, kind, body):
-            known = families.setdefault(family, Family(family, line_kind, doc))
-            if known.kind != line_kind:
-                raise ValueError("one name, two types")
-            known.lines.append(Line(family + suffix, pairs + more, number_of(value).decode() + when))
+    for count, metric in enumerate(metrics, 1):
+        _add_metric(families, name, head, read_fields(metric), sink)
+        if count % _AT_ONCE == 0:
+            yield
+
+
+def _add_metric(families: Families, name: str, head: Fields, metric: Fields, sink: Sink) -> None:
+    """One Metric: label 1, one of the types in the field of its own, timestamp 6."""
+    doc, (kind, field_number, write) = _text(head, 2), _METRICS.get(head.get(3, [0])[-1], _METRICS[3])
+    pairs = tuple([(_text(pair, 1), _text(pair, 2)) for pair in map(read_fields, metric.get(1, ()))])
+    when = f" {_signed(metric[6][-1])}" if metric.get(6) else ""
+    body = read_fields(metric[field_number][-1]) if metric.get(field_number) else {}
+    for family, line_kind, suffix, more, value in write(name, kind, body):
+        known = families.setdefault(family, Family(family, line_kind, doc))
+        if known.kind != line_kind:
+            raise ValueError("one name, two types")
+        sink(known, Line(family + suffix, pairs + more, number_of(value).decode() + when))
 
 
 Written = Iterator[tuple[str, str, str, tuple[tuple[str, str], ...], float]]

@@ -15,8 +15,8 @@ from attrs import field, frozen
 from ..observe.names import help_text, label_name, labels_text
 from ..observe.negotiation import PROTOBUF, TEXT
 from ..workers import Replica
-from .effects import RULES, NoReply, Replied, Reply
-from .exposition import Families, Line, Undecodable, read_line, read_protobuf, read_text
+from .effects import RULES, NoReply, Replied, Reply, Steps
+from .exposition import Families, Family, Line, Sink, Undecodable, read_line, read_protobuf, read_text
 from .rules import BadRules, Directory, Labels, Rules, decode_rules, enrich
 
 IDS = ("cluster_id", "replica_id", "process")
@@ -25,7 +25,7 @@ _RESERVED = "__name__"
 _HELP = b"# HELP "
 _PIECE = 64 * 1024
 """Bytes of lines of workers in one slice."""
-_ENRICHED_AT_ONCE = 256
+_ENRICHED_AT_ONCE = 64
 """Lines of our own that are enriched in one slice."""
 
 
@@ -50,28 +50,31 @@ class Digested:
     trouble: str = ""
 
 
-def digest(reply: Reply, replica: Replica, process: int, directory: Directory) -> Digested:
+def digest(reply: Reply, replica: Replica, process: int, directory: Directory) -> Steps[Digested]:
     """What a process answered to a scrape, as finished lines.  Never raises."""
     if isinstance(reply, NoReply):
         return Digested({}, False, reply.reason)
     if reply.status != 200:
         return Digested({}, False, f"status {reply.status}")
-    try:
-        families = _read(reply)
-    except Undecodable as refusal:
-        return Digested({}, False, str(refusal))
     rules, trouble = _rules(reply)
     labelled = _Labelled(replica, process, rules, directory)
-    parts = {name: Part(each.kind, each.doc, labelled.lines(name, each.lines)) for name, each in families.items()}
+    try:
+        families = yield from _read(reply, labelled.take)
+    except Undecodable as refusal:
+        return Digested({}, False, str(refusal))
+    parts: dict[str, Part] = {}
+    for name, family in families.items():
+        parts[name] = Part(family.kind, family.doc, "".join(labelled.lines[name]).encode())
+        yield
     return Digested(parts, True, trouble)
 
 
-def _read(reply: Replied) -> Families:
+def _read(reply: Replied, sink: Sink) -> Steps[Families]:
     kind = (reply.get("content-type") or "").partition(";")[0].strip().lower()
     if kind == f"{PROTOBUF.offer.type}/{PROTOBUF.offer.subtype}":
-        return read_protobuf(reply.body)
+        return (yield from read_protobuf(reply.body, sink))
     if kind == f"{TEXT.offer.type}/{TEXT.offer.subtype}":
-        return read_text(reply.body)
+        return (yield from read_text(reply.body, sink))
     raise Undecodable("a content type that is neither text nor protobuf")
 
 
@@ -88,26 +91,24 @@ def _rules(reply: Replied) -> tuple[Rules, str]:
 
 @frozen
 class _Labelled:
-    """How the samples of one process are labelled; `seen` are its series so far."""
+    """The samples of one process, labelled: `lines` are finished, by family; `seen` are the series so far."""
 
     replica: Replica
     process: int
     rules: Rules
     directory: Directory
+    lines: dict[str, list[str]] = field(factory=dict[str, list[str]])
     seen: set[str] = field(factory=set[str])
 
-    def lines(self, family: str, lines: Iterable[Line]) -> bytes:
-        """Finished lines; of two with equal name and labels only the first."""
-        rules = self.rules.get(family, ())
-        shown: list[str] = []
-        for line in lines:
-            labels = self._labels(line.labels)
-            enrich(labels, rules, self.directory)
-            series = line.name + labels_text(labels.items())
-            if series not in self.seen:
-                self.seen.add(series)
-                shown.append(f"{series} {line.rest}\n")
-        return "".join(shown).encode()
+    def take(self, family: Family, line: Line) -> None:
+        """One sample; of two with equal name and labels only the first."""
+        lines = self.lines.setdefault(family.name, [])
+        labels = self._labels(line.labels)
+        enrich(labels, self.rules.get(family.name, ()), self.directory)
+        series = line.name + labels_text(labels.items())
+        if series not in self.seen:
+            self.seen.add(series)
+            lines.append(f"{series} {line.rest}\n")
 
     def _labels(self, given: Iterable[tuple[str, str]]) -> Labels:
         """The sample's own, those that would hide an id renamed; the ids; the names where they are known."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from attrs import frozen
 
+from ..federation.effects import Steps
 from .metrics import TallyFamily
 from .queries import LABEL_NAME, MOST_ROWS, REPLICA_LABELS, MetricQuery
 
@@ -24,6 +25,14 @@ Cells = list[Any]
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE | re.ASCII
 )
+
+
+_ROWS = '"rows":['
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
+_AT_ONCE = 64
+"""Rows that are read at once."""
+_MOST_REST = 256 * 1024
+"""Characters of an answer besides its rows."""
 
 
 class Unfit(ValueError):
@@ -44,33 +53,56 @@ def read_rows(data: bytes) -> list[Cells]:
     return rows
 
 
-def read_reply(body: bytes) -> Table:
-    """The last of exactly four results in the answer of `POST /api/sql`; raises `Unfit` for anything else."""
+def read_reply(body: bytes) -> Steps[Table]:
+    """The last of exactly four results in the answer of `POST /api/sql`; raises `Unfit` for anything else.
+
+    The rows are read a few at a time, and everything else, which is short, in one go.
+    """
     try:
-        results = json.loads(body, parse_int=str, parse_float=str)["results"]
-        if not isinstance(results, list) or not all(isinstance(each, dict) for each in results):
-            raise TypeError
-        table = _last(results)
+        text = body.decode()
+        # No string can hold this: the quotes in it would be escaped.
+        at = text.find(_ROWS) + len(_ROWS)
+        rows, end = (yield from _rows(text, at)) if at >= len(_ROWS) else ([], 0)
+        rest = f"{text[:at]}{text[end:]}" if end else text
+        if len(rest) > _MOST_REST:
+            raise Unfit("too much besides the rows")
+        columns = _columns(json.loads(rest)["results"])
     except Unfit:
         raise
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Unfit("the answer is no result of SQL") from None
-    return table
+    return Table(columns, rows)
 
 
-def _last(results: list[dict[str, Any]]) -> Table:
-    """The table of the fourth result; raises whatever a wrong shape makes it raise."""
-    complaint = next((f": {each['error']['message']}" for each in results if "error" in each), "")[:200]
-    if len(results) != 4:
-        raise Unfit(f"{len(results)} results where there should be 4{complaint}")
-    if "rows" not in results[3]:
-        raise Unfit(f"no rows{complaint}")
-    rows = results[3]["rows"]
-    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+def _rows(text: str, at: int) -> Steps[tuple[list[Cells], int]]:
+    """The rows that begin at `at`, and where the bracket behind them is."""
+    rows: list[Cells] = []
+    while text[at] != "]":
+        row, at = _DECODER.raw_decode(text, at)
+        if not isinstance(row, list):
+            raise TypeError
+        rows.append(row)
+        if len(rows) > MOST_ROWS:
+            raise Unfit(f"more than {MOST_ROWS} rows")
+        at += text[at] == ","
+        if len(rows) % _AT_ONCE == 0:
+            yield
+    return rows, at
+
+
+def _columns(results: Any) -> tuple[str, ...]:
+    """The columns of the last of four results, the rows of which were taken out."""
+    if not isinstance(results, list) or not all(isinstance(each, dict) for each in results):
         raise TypeError
-    if len(rows) > MOST_ROWS:
-        raise Unfit(f"more than {MOST_ROWS} rows")
-    return Table(tuple([str(column["name"]) for column in results[3]["desc"]["columns"]]), rows)
+    listed: list[dict[str, Any]] = results
+    complaint = next((f": {each['error']['message']}" for each in listed if "error" in each), "")[:200]
+    if len(listed) != 4:
+        raise Unfit(f"{len(listed)} results where there should be 4{complaint}")
+    if "rows" not in listed[3] or complaint:
+        raise Unfit(f"no rows{complaint}")
+    if listed[3]["rows"] != []:
+        raise TypeError
+    return tuple([str(column["name"]) for column in listed[3]["desc"]["columns"]])
 
 
 def label(cell: Any) -> str:

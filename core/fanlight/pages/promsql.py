@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from ..asks import Moment, Race, Sleep
-from ..federation.effects import AskWorkers, Call, Replied, Reply, WorkOut
+from ..federation.effects import AskWorkers, Call, Replied, Reply, Steps, WorkOut
 from ..http.options import parse_options
 from ..http.request import Request
 from ..http.response import Response
@@ -223,10 +223,10 @@ def _body(definition: MetricQuery, replica: Replica) -> bytes:
     return json.dumps({"query": routed(definition.query, replica.cluster.name, replica.name)}).encode()
 
 
-def _tabulated(body: bytes) -> Table | str:
+def _tabulated(body: bytes) -> Steps[Table | str]:
     """`read_reply`, with its refusal as a value: what an effect raises is a bug."""
     try:
-        return read_reply(body)
+        return (yield from read_reply(body))
     except Unfit as refusal:
         return str(refusal)
 

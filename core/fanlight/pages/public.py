@@ -72,7 +72,7 @@ async def _federated(processes: Sequence[Process], directory: Directory) -> list
     """Ask all, then read one answer after the other; who is not read in time is down."""
     if not processes:
         return []
-    from ..federation.merging import digest
+    from ..federation.merging import Digested, digest
 
     until = (await Moment()).mono + PATIENCE
     replies = iter(await _ask([address for _, _, address in processes if address is not None]))
@@ -82,8 +82,7 @@ async def _federated(processes: Sequence[Process], directory: Directory) -> list
         left = until - (await Moment()).mono
         work = WorkOut(digest, (reply, replica, process, directory))
         first, digested = await Race((work, Sleep(max(0.0, left))))
-        late = digest(NoReply("timeout"), replica, process, directory)
-        found.append((replica, process, digested if first == 0 else late))
+        found.append((replica, process, digested if first == 0 else Digested({}, False, "timeout")))
     return found
 
 

@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, Info, Summary
 from prometheus_client.core import GaugeHistogramMetricFamily
 
-from fanlight.federation.exposition import Line, Undecodable, read_line, read_protobuf, read_text
+from fanlight.federation import exposition
+from fanlight.federation.effects import Steps, finish
+from fanlight.federation.exposition import Families, Line, Sink, Undecodable, read_line
 from fanlight.observe.exposition import Memory
 from fanlight.observe.negotiation import PROTOBUF, TEXT
 from fanlight.protobuf import delimited, field_bytes, field_double, field_varint
+
+
+@frozen
+class Read:
+    """A family with its samples."""
+
+    name: str
+    kind: str
+    doc: str
+    lines: list[Line]
+
+
+Reader = Callable[[bytes, Sink], Steps[Families]]
+
+
+def read(reader: Reader, data: bytes) -> dict[str, Read]:
+    lines: dict[str, list[Line]] = {}
+    families = finish(reader(data, lambda family, line: lines.setdefault(family.name, []).append(line)))
+    assert families.keys() == lines.keys()
+    return {name: Read(name, family.kind, family.doc, lines[name]) for name, family in families.items()}
+
+
+def read_text(data: bytes) -> dict[str, Read]:
+    return read(exposition.read_text, data)
+
+
+def read_protobuf(data: bytes) -> dict[str, Read]:
+    return read(exposition.read_protobuf, data)
 
 
 def read_one(text: str) -> Line:
@@ -218,25 +249,37 @@ def test_what_is_no_protobuf_is_refused(data: bytes) -> None:
 @settings(max_examples=300)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_anything_is_read_or_refused(data: bytes) -> None:
-    for read in (read_text, read_protobuf):
+    for reader in (read_text, read_protobuf):
         try:
-            read(data)
+            reader(data)
         except Undecodable:
             pass
 
 
-@cache
-def _whole() -> bytes:
-    """One answer for all examples: it tells when its counters were made."""
-    return exposed(PROTOBUF, registry())
+WHOLE = exposed(PROTOBUF, registry())
 
 
 @given(st.data())
 def test_a_message_cut_short_is_refused_or_shorter(data: st.DataObject) -> None:
-    whole = _whole()
-    cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
+    cut = WHOLE[: data.draw(st.integers(0, len(WHOLE) - 1))]
     try:
         families = read_protobuf(cut)
     except Undecodable:
         return
-    assert len(families) < len(read_protobuf(whole))
+    assert len(families) < len(read_protobuf(WHOLE))
+
+
+def test_reading_gives_way() -> None:
+    made = CollectorRegistry()
+    gauge = Gauge("g", "g", ["i"], registry=made)
+    for number in range(2000):
+        gauge.labels(str(number)).set(number)
+    readers: list[tuple[Reader, Any]] = [(exposition.read_text, TEXT), (exposition.read_protobuf, PROTOBUF)]
+    for reader, form in readers:
+        assert sum(1 for _ in reader(exposed(form, made), lambda family, line: None)) >= 15
+
+
+def test_a_line_longer_than_a_piece_is_whole() -> None:
+    long = 'a{x="' + "y" * 10_000 + '"} 1'
+    assert read_one(f"{long}\n").labels == (("x", "y" * 10_000),)
+    assert len(read_text(f"b 1\n{long}\nb 2\n{long}".encode())["b"].lines) == 2

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from fanlight.catalog import Catalog
-from fanlight.federation.effects import RULES, NoReply, Replied, Reply
-from fanlight.federation.merging import Digested, Merged, digest, up
+from fanlight.federation import merging
+from fanlight.federation.effects import RULES, NoReply, Replied, Reply, finish
+from fanlight.federation.merging import Digested, Merged, up
 from fanlight.federation.rules import Directory, Rules, encode_rules, read_rules
 from fanlight.observe.names import help_text, labels_text
 from fanlight.observe.negotiation import OPENMETRICS, PROTOBUF, TEXT
@@ -33,6 +34,10 @@ IDS = 'cluster_id="u1",cluster_name="quickstart"'
 def reply(text: str | bytes, kind: str = TEXT.content_type, *more: tuple[str, str], status: int = 200) -> Replied:
     body = text.encode() if isinstance(text, str) else text
     return Replied(status, (("content-type", kind), *more), body)
+
+
+def digest(answer: Reply, replica: Replica, process: int, directory: Directory) -> Digested:
+    return finish(merging.digest(answer, replica, process, directory))
 
 
 def digested(text: str, *more: tuple[str, str], process: int = 0) -> Digested:

@@ -9,12 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fanlight.federation.effects import finish
+from fanlight.observe import results
 from fanlight.observe.exposition import Memory
 from fanlight.observe.negotiation import TEXT
 from fanlight.observe.queries import MetricQuery
-from fanlight.observe.results import Families, Table, Unfit, label, number, read_reply, read_rows
+from fanlight.observe.results import Families, Table, Unfit, label, number, read_rows
 
 M = MetricQuery(metric_name="m", help="h", query="SELECT 1")
+
+
+def read_reply(body: bytes) -> Table:
+    return finish(results.read_reply(body))
 
 
 def shown(families: Families) -> str:
@@ -80,8 +86,8 @@ def test_what_is_unfit_leaves_nothing_behind() -> None:
     assert families.found == ()
 
 
-def reply(*results: Any) -> bytes:
-    return json.dumps({"results": list(results)}).encode()
+def reply(*entries: Any) -> bytes:
+    return json.dumps({"results": list(entries)}, separators=(",", ":")).encode()
 
 
 SET = {"ok": "SET", "notices": []}

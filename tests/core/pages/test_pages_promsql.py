@@ -254,7 +254,8 @@ def test_all_queries_together_have_a_limit(serve: Serving) -> None:
 
 def result(rows: list[list[Any]], *columns: str, count: int = 4) -> Replied:
     last = {"tag": "SELECT", "rows": rows, "desc": {"columns": [{"name": name} for name in columns]}, "notices": []}
-    return Replied(200, (), json.dumps({"results": [*[{"ok": "SET"}] * (count - 1), last]}).encode())
+    document = {"results": [*[{"ok": "SET"}] * (count - 1), last]}
+    return Replied(200, (), json.dumps(document, separators=(",", ":")).encode())
 
 
 def federated(serve: Serving, replies: Mapping[str, Reply], *queries: MetricQuery) -> tuple[Sim, list[AskWorkers]]:

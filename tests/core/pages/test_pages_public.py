@@ -12,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 
 from fanlight import App
-from fanlight.federation.effects import RULES, AskWorkers, Call, NoReply, Replied, Reply, WorkOut
+from fanlight.federation.effects import RULES, AskWorkers, Call, NoReply, Replied, Reply, WorkOut, finish
 from fanlight.federation.rules import encode_rules
 from fanlight.observe.gathering import ReportCollector
 from fanlight.observe.records import Trouble
@@ -42,7 +42,7 @@ def serving(app: App, replies: Mapping[str, Reply]) -> tuple[Sim, list[AskWorker
         asked.append(effect)
         return tuple(replies.get(str(call.address), NoReply("refused")) for call in effect.calls)
 
-    work = {AskWorkers: answer, WorkOut: lambda effect: effect.function(*effect.arguments), ReportCollector: None}
+    work = {AskWorkers: answer, WorkOut: lambda effect: finish(effect.steps(*effect.arguments)), ReportCollector: None}
     return Sim(app, answering=table(work)), asked
 
 
