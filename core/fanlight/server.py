@@ -56,7 +56,8 @@ MALFORMED = "unknown"
 class ListenerState:
     """A listener at work: its routes, gates, parsers' memories and open connections.
 
-    `port` is the bound port once the host has bound it.
+    `port` is the bound port once the host has bound it.  `open_relations`:
+    everybody may read every relation here (loopback, kind None).
     """
 
     def __init__(self, server: Server, listener: Listener) -> None:
@@ -64,6 +65,7 @@ class ListenerState:
         self.listener = listener
         self.tls = listener.tls
         self.proxied = listener.behind_trusted_proxy
+        self.open_relations = listener.authenticator == "None" and listener.where.loopback
         self.redirects = listener.plaintext_policy == "redirect"
         self.router = Router(route for route in server.app.routes if listener.serves(route.group))
         self.no_wire: Any = NoWire()
@@ -125,11 +127,6 @@ class ListenerState:
             self.peers[network] = left
         else:
             self.peers.pop(network, None)
-
-    @property
-    def open_relations(self) -> bool:
-        """Whether everybody may read every relation here (loopback, kind None)."""
-        return self.listener.authenticator == "None" and self.listener.where.loopback
 
     def new_h1(self) -> H1Wire:
         """A wire machine for a new HTTP/1.1 connection."""

@@ -113,20 +113,21 @@ class Client(ABC):
             self.shut(output.half)
 
     def _perform(self, output: Perform) -> None:
-        """Inline for an effect of the loop, in a task for one of the program's, in a worker's thread for any other."""
+        """Inline for an effect of the loop, in a task for one of the program's, else in a worker unless it is prompt."""
         performer, now = self.hosting.performer, self.hosting.now
         reply, number = self.connection.reply, output.number
         if isinstance(output.effect, Task):
             self.hosting.undertake(output.effect, lambda answer, error: self.feed(reply, number, answer, error))
             return
-        if output.effect.runs == "worker":
-            deliver = self.hosting.deliver
-            performer.submit(output.effect, lambda answer, error: deliver(self.feed, reply, number, answer, error))
-            return
+        in_worker = output.effect.runs == "worker"
         try:
-            answer = performer.perform(output.effect)
+            answer = (performer.perform_promptly if in_worker else performer.perform)(output.effect)
         except Exception as error:  # noqa: BLE001  the core tells the log
             reply(number, None, error, now())
+            return
+        if answer is None and in_worker:
+            deliver = self.hosting.deliver
+            performer.submit(output.effect, lambda answer, error: deliver(self.feed, reply, number, answer, error))
         else:
             reply(number, answer, None, now())
 

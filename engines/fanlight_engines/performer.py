@@ -51,7 +51,9 @@ class Engine(Protocol):
 
     An engine whose effects may wait for each other has `own_threads` and
     `own_effects` too: those effects get that many threads of their own, so that
-    nobody else waits behind them.
+    nobody else waits behind them.  One that can do some effects of a worker in
+    less time than it takes to wake a thread has `prompt`: handlers that answer at
+    once, within a millisecond, or return None and have done nothing.
     """
 
     handlers: Mapping[type, Handler]
@@ -69,7 +71,9 @@ class Performer:
         self._engines = engines
         self._handlers: dict[type, Handler] = {}
         self._interrupts: dict[type, Callable[[Any], None]] = {}
+        self._prompt: dict[type, Handler] = {}
         for engine in engines:
+            self._prompt.update(getattr(engine, "prompt", {}))
             self._handlers.update(engine.handlers)
             self._interrupts.update(engine.interrupts)
         self._workers = Workers()
@@ -86,6 +90,11 @@ class Performer:
         if handler is None:
             raise LookupError(f"no engine does {type(effect).__name__}")
         return handler(effect)
+
+    def perform_promptly(self, effect: Effect[Any]) -> Any:
+        """Do an effect of a worker here and now, if that takes a moment only; else None, and nothing was done."""
+        handler = self._prompt.get(type(effect))
+        return None if handler is None else handler(effect)
 
     def submit(self, effect: Effect[Any], done: Done) -> None:
         """Do `effect` in a worker's thread; `done(answer, error)` is called there."""

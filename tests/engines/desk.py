@@ -41,6 +41,7 @@ class Ground:
     def __init__(self) -> None:
         self.handlers: Mapping[type, Callable[[Any], Any]] = {Count: self.count, Dig: self.dig}
         self.interrupts: Mapping[type, Callable[[Any], None]] = {Dig: self.stop}
+        self.prompt: Mapping[type, Callable[[Any], Any]] = {Dig: self.look}
         self.threads: list[str] = []
         self.stopped: list[Effect[Any]] = []
         self.closed = 0
@@ -54,6 +55,13 @@ class Ground:
     def dig(self, effect: Dig) -> str:
         self.threads.append(threading.current_thread().name)
         return "gold" if effect.spade.wait(PATIENCE) else "nothing"
+
+    def look(self, effect: Dig) -> str | None:
+        """What lies open needs no digging."""
+        if not effect.spade.is_set():
+            return None
+        self.threads.append(threading.current_thread().name)
+        return "gold"
 
     def stop(self, effect: Dig) -> None:
         self.stopped.append(effect)

@@ -86,6 +86,13 @@ def test_what_may_block_is_done_in_a_thread_and_comes_back_by_the_loop(desk: Des
     assert ground.threads != [threading.current_thread().name]
 
 
+def test_what_might_block_and_does_not_now_is_done_inline(desk: Desk, ground: Ground) -> None:
+    SPADE.set()
+    guest = desk.guest(DIG)
+    assert guest.written.endswith(b"gold")
+    assert ground.threads == [threading.current_thread().name]
+
+
 def test_what_the_engine_raises_is_told_to_the_log_and_a_500_to_the_client(desk: Desk) -> None:
     guest = desk.guest(serialise(Outgoing(target="/count?-1")))
     assert guest.written.startswith(b"HTTP/1.1 500 ")
