@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .auth.oidc import OidcSettings
     from .auth.users import Users
     from .catalog import Catalog
+    from .system import SystemVariables
 
 Source = TypeVar("Source", bound=Callable[[], Iterable[Any]])
 
@@ -154,6 +155,13 @@ class App:
         from .audit_log import AuditLog
 
         return AuditLog()
+
+    @cached_property
+    def system(self) -> SystemVariables:
+        """The system variables; may be set from any thread while they are served."""
+        from .system import SystemVariables
+
+        return SystemVariables()
 
     def lead(self) -> Leadership:
         """The leadership of a server that begins now.

@@ -18,6 +18,7 @@ from .gather import Gatherer
 from .host import HostFacts
 from .introspection import Introspection
 from .leaders import Leaders
+from .log_filters import LogFilters
 from .outbound import Outbound
 from .passwords import Passwords
 from .profiles import HeapProfiler
@@ -39,7 +40,7 @@ def engines_for(server: Server) -> list[Engine]:
     process = Introspection(server)
     sql = DuckDbEngine(server.app, process.relations)
     engines: list[Engine] = [HostFacts(), Gatherer(), HeapProfiler(server.app), process, sql, Passwords(), Outbound()]
-    engines += [Checks(), Leaders(server)]
+    engines += [Checks(), Leaders(server), LogFilters(server)]
     signatures = Signatures()
     engines.append(signatures)
     if any(listener.authenticator in ("Oidc", "Frontegg") for listener in server.app.listeners):
