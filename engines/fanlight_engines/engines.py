@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING
 import fanlight.pages.table  # pyright: ignore[reportUnusedImport]
 import fanlight.server  # pyright: ignore[reportUnusedImport]  # noqa: F401
 
+from .allocator import Allocator
 from .checks import Checks
+from .cpu import CpuProfiler
 from .duckdb import DuckDbEngine
 from .gather import Gatherer
 from .host import HostFacts
 from .introspection import Introspection
 from .leaders import Leaders
 from .log_filters import LogFilters
+from .native import NativeRecorder
 from .outbound import Outbound
 from .passwords import Passwords
 from .profiles import HeapProfiler
 from .sessions import SqliteSessions, StoredSessions
+from .stacks import StackReader
 from .tokens import Signatures
 from .users import UsersFile
 
@@ -39,8 +43,9 @@ def engines_for(server: Server) -> list[Engine]:
     """
     process = Introspection(server)
     sql = DuckDbEngine(server.app, process.relations)
-    engines: list[Engine] = [HostFacts(), Gatherer(), HeapProfiler(server.app), process, sql, Passwords(), Outbound()]
-    engines += [Checks(), Leaders(server), LogFilters(server)]
+    engines: list[Engine] = [HostFacts(), Gatherer(), process, sql, Passwords(), Outbound(), Checks(), Leaders(server)]
+    engines += [HeapProfiler(server.app), CpuProfiler(server), StackReader(), Allocator(server.app), NativeRecorder()]
+    engines.append(LogFilters(server))
     signatures = Signatures()
     engines.append(signatures)
     if any(listener.authenticator in ("Oidc", "Frontegg") for listener in server.app.listeners):

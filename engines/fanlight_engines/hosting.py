@@ -113,7 +113,7 @@ class Client(ABC):
             self.shut(output.half)
 
     def _perform(self, output: Perform) -> None:
-        """Inline for an effect of the loop, in a task for one of the program's, else in a worker or promptly."""
+        """Inline for an effect of the loop, in a task for one of the program's, in a thread for what takes its time."""
         performer, now = self.hosting.performer, self.hosting.now
         reply, number = self.connection.reply, output.number
         if isinstance(output.effect, Task):

@@ -8,7 +8,22 @@ from __future__ import annotations
 
 from ..http.router import Route
 from ..http.static import static
-from . import catalog, health, leader, login, metrics, oauth, prof, root, sql, sql_socket, tracing
+from . import (
+    catalog,
+    debug_pprof,
+    health,
+    leader,
+    login,
+    metrics,
+    oauth,
+    prof,
+    prof_cpu,
+    prof_page,
+    root,
+    sql,
+    sql_socket,
+    tracing,
+)
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", "base", root.home),
@@ -21,10 +36,21 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/metrics", "metrics", metrics.metrics),
     Route("GET", "/api/livez", "metrics", health.livez),
     Route("GET", "/api/readyz", "metrics", health.readyz),
+    Route("GET", "/prof/", "profiling", prof_page.page),
+    Route("POST", "/prof/", "profiling", prof_page.form),
+    Route("POST", "/prof/cpu", "profiling", prof_cpu.cpu),
+    Route("GET", "/prof/profile", "profiling", prof_cpu.profile),
     Route("GET", "/prof/heap", "profiling", prof.heap),
     Route("GET", "/prof/mode", "profiling", prof.mode),
     Route("POST", "/prof/mode", "profiling", prof.switch_mode),
     Route("GET", "/prof/static/{*path}", "profiling", static),
+    Route("GET", "/debug/pprof/", "profiling", debug_pprof.index),
+    Route("GET", "/debug/pprof/heap", "profiling", prof.heap),
+    Route("GET", "/debug/pprof/profile", "profiling", prof_cpu.profile),
+    Route("GET", "/debug/pprof/goroutine", "profiling", debug_pprof.goroutine),
+    Route("GET", "/debug/pprof/cmdline", "profiling", debug_pprof.cmdline),
+    Route("GET", "/debug/pprof/symbol", "profiling", debug_pprof.symbol),
+    Route("POST", "/debug/pprof/symbol", "profiling", debug_pprof.symbol),
     Route("GET", "/api/tracing", "internal", tracing.tracing),
     Route("PUT", "/api/opentelemetry/config", "internal", tracing.opentelemetry_config),
     Route("PUT", "/api/stderr/config", "internal", tracing.stderr_config),
