@@ -25,6 +25,7 @@ from .native import NativeRecorder
 from .outbound import Outbound
 from .passwords import Passwords
 from .profiles import HeapProfiler
+from .replicas import Replicas
 from .sessions import SqliteSessions, StoredSessions
 from .stacks import StackReader
 from .tokens import Signatures
@@ -45,7 +46,7 @@ def engines_for(server: Server) -> list[Engine]:
     sql = DuckDbEngine(server.app, process.relations)
     engines: list[Engine] = [HostFacts(), Gatherer(), process, sql, Passwords(), Outbound(), Checks(), Leaders(server)]
     engines += [HeapProfiler(server.app), CpuProfiler(server), StackReader(), Allocator(server.app), NativeRecorder()]
-    engines.append(LogFilters(server))
+    engines += [Replicas(), LogFilters(server)]
     signatures = Signatures()
     engines.append(signatures)
     if any(listener.authenticator in ("Oidc", "Frontegg") for listener in server.app.listeners):
