@@ -106,7 +106,8 @@ class App:
             from .federation.rules import read_rules
 
             read_rules(self.metric_rules)
-        self.enable_public_metrics_endpoint = enable_public_metrics_endpoint
+        if not enable_public_metrics_endpoint:
+            self.enable_public_metrics_endpoint = False
         self.readiness = Readiness()
         self.liveness = Liveness()
         self.leader: Leader = leader or SoloLeader()
@@ -173,6 +174,15 @@ class App:
         from .system import SystemVariables
 
         return SystemVariables()
+
+    @property
+    def enable_public_metrics_endpoint(self) -> bool:
+        """The system variable of that name: whether `/metrics/public` answers."""
+        return self.system.get("enable_public_metrics_endpoint") == "on"
+
+    @enable_public_metrics_endpoint.setter
+    def enable_public_metrics_endpoint(self, answers: bool) -> None:
+        self.system.set("enable_public_metrics_endpoint", "on" if answers else "off")
 
     def lead(self) -> Leadership:
         """The leadership of a server that begins now.

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from .log_filter import read_filter
+from .sql.variables import boolean
 
 Reading = Callable[[str], "str | None"]
 """A value as it is kept and shown; None when the variable does not take it."""
@@ -39,6 +40,7 @@ def _filter(value: str) -> str | None:
 
 
 _DECLARED = (
+    SystemVariable("enable_public_metrics_endpoint", "on", boolean, "Whether `/metrics/public` answers."),
     SystemVariable("log_filter", "", _filter, "Levels of the program's loggers; empty: as the program set them."),
     SystemVariable("opentelemetry_filter", "", _filter, "What goes to handlers of OpenTelemetry; empty: everything."),
 )
