@@ -8,7 +8,7 @@ No series is written twice, and of two types under one name the first one stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from attrs import field, frozen
 
@@ -158,7 +158,6 @@ class Merged:
         self._rules = rules
         self._directory = directory
         self._slices = self._all()
-        self._held: list[bytes] = []
 
     def __next__(self) -> bytes:
         """The next slice, which may be empty."""
@@ -223,7 +222,7 @@ class Merged:
                 if _shape(part.kind) == _shape(family.kind):
                     yield from _pieces(_without(part.lines, family.series))
                 else:
-                    self.conflicts.add(family.name)
+                    self._conflict(family.name)
 
     def _foreign(self, name: str) -> Iterator[bytes]:
         """A family that only others have: help and type of the first."""
@@ -234,7 +233,7 @@ class Merged:
             if _shape(part.kind) == _shape(first.kind):
                 yield from _pieces(part.lines)
             else:
-                self.conflicts.add(name)
+                self._conflict(name)
 
 
 class _OpenFamily:
