@@ -12,15 +12,21 @@ from typing import TYPE_CHECKING
 import fanlight.pages.table  # pyright: ignore[reportUnusedImport]
 import fanlight.server  # pyright: ignore[reportUnusedImport]  # noqa: F401
 
+from .allocator import Allocator
+from .checks import Checks
+from .cpu import CpuProfiler
 from .duckdb import DuckDbEngine
 from .gather import Gatherer
 from .host import HostFacts
 from .introspection import Introspection
+from .leaders import Leaders
+from .native import NativeRecorder
 from .outbound import Outbound
 from .passwords import Passwords
 from .profiles import HeapProfiler
 from .replicas import Replicas
 from .sessions import SqliteSessions, StoredSessions
+from .stacks import StackReader
 from .tokens import Signatures
 from .users import UsersFile
 
@@ -37,7 +43,8 @@ def engines_for(server: Server) -> list[Engine]:
     """
     process = Introspection(server)
     sql = DuckDbEngine(server.app, process.relations)
-    engines: list[Engine] = [HostFacts(), Gatherer(), HeapProfiler(server.app), process, sql, Passwords(), Outbound()]
+    engines: list[Engine] = [HostFacts(), Gatherer(), process, sql, Passwords(), Outbound(), Checks(), Leaders(server)]
+    engines += [HeapProfiler(server.app), CpuProfiler(server), StackReader(), Allocator(server.app), NativeRecorder()]
     engines.append(Replicas())
     signatures = Signatures()
     engines.append(signatures)

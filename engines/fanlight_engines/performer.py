@@ -17,7 +17,15 @@ from fanlight.asks import Effect
 from fanlight.auth.decisions import Admission, Refusal
 from fanlight.moment import Now
 from fanlight.observe.escape import escape
-from fanlight.observe.records import AccessRecord, Exposure, Failure, MetricSkipped, RefusalsOmitted, Trouble
+from fanlight.observe.records import (
+    AccessRecord,
+    Checked,
+    Exposure,
+    Failure,
+    MetricSkipped,
+    RefusalsOmitted,
+    Trouble,
+)
 
 from .engines import engines_for
 from .workers import Workers
@@ -128,6 +136,11 @@ class Performer:
             security_log.warning(
                 "credentials in the clear from %s to %s: redirected to TLS", record.peer or "unix", record.listener
             )
+        elif isinstance(record, Checked):
+            if record.reason:
+                log.warning("readiness check %r fails: %s", record.name, record.reason, exc_info=record.error)
+            else:
+                log.info("readiness check %r passes", record.name)
         elif isinstance(record, MetricSkipped):
             log.info("%s: metric %s is left out: %s", record.path, record.metric, escape(record.why))
         elif isinstance(record, Trouble):

@@ -46,6 +46,7 @@ class World:
     a SQL session answers; `now` sets the wall clock; `result_limit` bounds the
     rows of one statement, in bytes; `connections` how many SQL sessions may be open.
     `users` are those of kind Password (`password` in the clear), `settings` more of the app's settings.
+    `leadership` is where the program has moved that; None: it has nothing to do with it.
     `providers` are other servers; `secure` clients speak TLS.  `config` are live variables, `promsql` the
     metrics from SQL by endpoint, `replicas` the workers, which listen already.
     """
@@ -63,6 +64,7 @@ class World:
     settings: Mapping[str, Json] = Factory(dict)
     providers: Providers | None = None
     secure: bool = False
+    leadership: str | None = None
     config: Mapping[str, Json] = Factory(dict)
     promsql: Mapping[str, list[Mapping[str, Json]]] = Factory(dict)
     replicas: tuple[ReplicaOf, ...] = ()

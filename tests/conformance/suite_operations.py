@@ -22,15 +22,25 @@ _NOT_BUILT = {
     "webhooks": "webhooks",
     "secrets": "webhooks",
     "tables": "webhooks",
-    "leadership": "leadership",
-    "oidc": "kind Oidc",
     "console_upstream": "the console proxy",
-    "users": "kind Password",
+    "oidc": "kind Oidc",
 }
 """What a case may ask of its server, and the feature that has to exist first."""
 
 _TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
-_SERVER = {"listeners", "engine", "gauges", "rules", "heap", "replicas", "promsql", "config", *_NOT_BUILT}
+_SERVER = {
+    "listeners",
+    "engine",
+    "gauges",
+    "rules",
+    "heap",
+    "replicas",
+    "promsql",
+    "config",
+    "leadership",
+    "users",
+    *_NOT_BUILT,
+}
 
 
 def world_of(case: Case) -> World:
@@ -52,6 +62,8 @@ def world_of(case: Case) -> World:
         gauges=tuple(server.get("gauges", ())),
         rules=server.get("rules", {}),
         heap=server.get("heap", "inactive") == "active",
+        leadership=server.get("leadership", "IsLeader"),
+        users={name: {"password": password} for name, password in server.get("users", {}).items()},
         config=server.get("config", {}),
         promsql=server.get("promsql", {}),
     )

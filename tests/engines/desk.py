@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +13,7 @@ from attrs import frozen
 from fanlight import App, Effect
 from fanlight.connection import Connection
 from fanlight.observe.records import Failure
-from fanlight_engines.hosting import Client, Hosting
+from fanlight_engines.hosting import Client, Hosting, Run
 from fanlight_engines.performer import Performer
 from tests.sim import Clock
 
@@ -120,12 +121,29 @@ class Desk(Hosting):
         self.turns: SimpleQueue[tuple[Callable[..., object], tuple[Any, ...]]] = SimpleQueue()
         self.arms: list[float] = []
         self.empty = 0
+        self.ends = 0
 
     def deliver(self, call: Callable[..., object], *args: Any) -> None:
         self.turns.put((call, args))
 
     def arm(self, seconds: float) -> None:
         self.arms.append(seconds)
+
+    def spawn(self, run: Run, ended: Callable[..., object]) -> Callable[..., object]:
+        """A task that is awaited when its turn comes; what it awaits must not wait."""
+        cancelled: list[bool] = []
+
+        def turn() -> None:
+            with suppress(StopIteration):
+                if not cancelled:
+                    run().__await__().__next__()
+            ended()
+
+        self.turns.put((turn, ()))
+        return lambda: cancelled.append(True)
+
+    def end(self) -> None:
+        self.ends += 1
 
     def emptied(self) -> None:
         self.empty += 1

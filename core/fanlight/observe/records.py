@@ -77,6 +77,15 @@ class Trouble:
 
 
 @frozen
+class Checked:
+    """A readiness check fails now for another reason than before, or passes again (`reason` empty)."""
+
+    name: str
+    reason: str
+    error: BaseException | None = None
+
+
+@frozen
 class MetricSkipped:
     """A metric from SQL that one scrape had to do without; `why` is what the engine said, or a worker."""
 

@@ -8,7 +8,25 @@ from __future__ import annotations
 
 from ..http.router import Route
 from ..http.static import static
-from . import catalog, clusters, health, login, metrics, oauth, prof, promsql, public, root, sql, sql_socket, tracing
+from . import (
+    catalog,
+    clusters,
+    debug_pprof,
+    health,
+    leader,
+    login,
+    metrics,
+    oauth,
+    prof,
+    prof_cpu,
+    prof_page,
+    promsql,
+    public,
+    root,
+    sql,
+    sql_socket,
+    tracing,
+)
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", "base", root.home),
@@ -23,14 +41,31 @@ ROUTES: tuple[Route, ...] = (
     *(Route("GET", f"/metrics/{name}", "metrics", promsql.query_set) for name in promsql.DEFAULT_SETS),
     Route("GET", "/api/livez", "metrics", health.livez),
     Route("GET", "/api/readyz", "metrics", health.readyz),
+    Route("GET", "/prof/", "profiling", prof_page.page),
+    Route("POST", "/prof/", "profiling", prof_page.form),
+    Route("POST", "/prof/cpu", "profiling", prof_cpu.cpu),
+    Route("GET", "/prof/profile", "profiling", prof_cpu.profile),
     Route("GET", "/prof/heap", "profiling", prof.heap),
     Route("GET", "/prof/mode", "profiling", prof.mode),
     Route("POST", "/prof/mode", "profiling", prof.switch_mode),
     Route("GET", "/prof/static/{*path}", "profiling", static),
+    Route("GET", "/debug/pprof/", "profiling", debug_pprof.index),
+    Route("GET", "/debug/pprof/heap", "profiling", prof.heap),
+    Route("GET", "/debug/pprof/profile", "profiling", prof_cpu.profile),
+    Route("GET", "/debug/pprof/goroutine", "profiling", debug_pprof.goroutine),
+    Route("GET", "/debug/pprof/cmdline", "profiling", debug_pprof.cmdline),
+    Route("GET", "/debug/pprof/symbol", "profiling", debug_pprof.symbol),
+    Route("POST", "/debug/pprof/symbol", "profiling", debug_pprof.symbol),
     Route("GET", "/api/tracing", "internal", tracing.tracing),
     Route("PUT", "/api/opentelemetry/config", "internal", tracing.opentelemetry_config),
     Route("PUT", "/api/stderr/config", "internal", tracing.stderr_config),
+    Route("GET", "/api/leader/status", "leader", leader.status),
+    Route("POST", "/api/leader/promote", "leader", leader.promote),
+    Route("POST", "/api/leader/skip-catchup", "leader", leader.skip_catchup),
     Route("GET", "/clusters", "internal", clusters.clusters),
     Route("GET", "/api/catalog/dump", "internal", catalog.catalog_dump, privileged=True),
+    Route("GET", "/api/catalog/check", "internal", catalog.catalog_check, privileged=True),
+    Route("POST", "/api/catalog/inject-audit-events", "internal", catalog.inject_audit_events, privileged=True),
+    Route("GET", "/api/coordinator/check", "internal", catalog.coordinator_check, privileged=True),
     Route("GET", "/api/coordinator/dump", "internal", catalog.coordinator_dump, privileged=True),
 )
