@@ -146,13 +146,20 @@ class Merged:
     """Our own exposition with the parts of others in it, slice by slice: see `pages.metrics.Sliced`.
 
     `own` is text 0.0.4 in slices, `parts` come in order.  `rules` are those of
-    our own metrics.  `conflicts` collects the names under which a process has
+    our own metrics.  `conflict` is told each name under which a process has
     another type than the first one had; its lines are left out.
     """
 
-    def __init__(self, own: Iterable[bytes], parts: Sequence[Parts], rules: Rules, directory: Directory) -> None:
+    def __init__(
+        self,
+        own: Iterable[bytes],
+        parts: Sequence[Parts],
+        rules: Rules,
+        directory: Directory,
+        conflict: Callable[[str], object],
+    ) -> None:
         self.ended = False
-        self.conflicts: set[str] = set()
+        self._conflict = conflict
         self._own = own
         self._waiting = _by_family(parts)
         self._rules = rules

@@ -75,7 +75,7 @@ USAGE = MetricQuerySet(
             help="Open connections to this server by protocol.",
             query="""
                 SELECT labels->>'protocol' AS type, sum(value) AS value FROM process.metrics
-                WHERE name = 'fanlight_connections_open' GROUP BY type ORDER BY type""",
+                WHERE name = 'fanlight_connections_open' GROUP BY ALL ORDER BY ALL""",
         ),
         _count("mz_tables_count", "Tables", "Table"),
         MetricQuery(
