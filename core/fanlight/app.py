@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .auth.users import Users
     from .catalog import Catalog
     from .observe.queries import MetricQuerySet
+    from .system import SystemVariables
     from .workers import WorkerRegistry
 
 Source = TypeVar("Source", bound=Callable[[], Iterable[Any]])
@@ -165,6 +166,13 @@ class App:
         from .audit_log import AuditLog
 
         return AuditLog()
+
+    @cached_property
+    def system(self) -> SystemVariables:
+        """The system variables; may be set from any thread while they are served."""
+        from .system import SystemVariables
+
+        return SystemVariables()
 
     def lead(self) -> Leadership:
         """The leadership of a server that begins now.
