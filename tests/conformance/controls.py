@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from fanlight.app import App
+from fanlight.system import SystemVariables
 
 from .model import Json, Skipped, require
 from .stage import Stage
@@ -22,13 +23,13 @@ _FEATURES = {
 }
 
 
-VARIABLES = ("enable_public_metrics_endpoint",)
-"""Live configuration variables that there are: attributes of the app."""
+VARIABLES = tuple(variable.name for variable in SystemVariables().declared())
+"""Live configuration variables that there are."""
 
 
 def set_variable(app: App, name: str, value: Json) -> None:
     """What an operator would do to a running server."""
-    setattr(app, name, value)
+    app.system.set(name, value if isinstance(value, str) else str(value).lower())
 
 
 def refuse_unbuilt(step: Mapping[str, Json]) -> None:

@@ -46,7 +46,7 @@ async def public(request: Request) -> Response:
     """200 with text 0.0.4, whatever Accept says; 503, empty, where it is switched off; 400 for malformed `options`."""
     app = request.server.app
     parse_options(request.query)
-    if not app.enable_public_metrics_endpoint:
+    if app.system.get("enable_public_metrics_endpoint") == "off":
         return empty(503)
     from ..federation.merging import Merged, up
     from ..federation.rules import read_rules

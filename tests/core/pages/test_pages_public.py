@@ -160,12 +160,13 @@ def orders() -> list[tuple[int]]:
 
 
 def test_it_can_be_switched_off_while_it_is_served() -> None:
-    app = application(enable_public_metrics_endpoint=False)
+    app = application()
+    app.system.set("enable_public_metrics_endpoint", "false")
     sim, asked = serving(app, {})
     answer = get(sim)
     assert (answer.status, answer.body, asked) == (503, b"", [])
     assert get(sim, target="/metrics/public?options=1").status == 400
-    app.enable_public_metrics_endpoint = True
+    app.system.set("enable_public_metrics_endpoint", None)
     assert get(sim).status == 200
 
 
