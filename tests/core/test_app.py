@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from fanlight import App, ConfigurationError, Limits, Listener, Request, Response, Route
+from fanlight import App, ConfigurationError, Limits, Listener, MetricQuerySet, Request, Response, Route
 from fanlight.listeners import ALL_GROUPS
 
 
