@@ -20,10 +20,12 @@ from .gather import Gatherer
 from .host import HostFacts
 from .introspection import Introspection
 from .leaders import Leaders
+from .log_filters import LogFilters
 from .native import NativeRecorder
 from .outbound import Outbound
 from .passwords import Passwords
 from .profiles import HeapProfiler
+from .replicas import Replicas
 from .sessions import SqliteSessions, StoredSessions
 from .stacks import StackReader
 from .tokens import Signatures
@@ -44,6 +46,7 @@ def engines_for(server: Server) -> list[Engine]:
     sql = DuckDbEngine(server.app, process.relations)
     engines: list[Engine] = [HostFacts(), Gatherer(), process, sql, Passwords(), Outbound(), Checks(), Leaders(server)]
     engines += [HeapProfiler(server.app), CpuProfiler(server), StackReader(), Allocator(server.app), NativeRecorder()]
+    engines += [Replicas(), LogFilters(server)]
     signatures = Signatures()
     engines.append(signatures)
     if any(listener.authenticator in ("Oidc", "Frontegg") for listener in server.app.listeners):

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from fanlight.relations import Relation
 
-from . import process_metrics, process_server
+from . import process_metrics, process_registry, process_server
 from .process_files import FILES
 from .process_frames import FRAMES
 from .process_heap import GC_GENERATIONS, GC_OBJECTS, GC_SIZES
 from .process_logs import LOG_RECORDS, RecentLogs
 from .process_metrics import METRICS
 from .process_modules import MODULES
+from .process_registry import OBJECTS, WORKERS
 from .process_server import AUDIT_EVENTS, AUTH_EVENTS, CONNECTIONS, REQUESTS, ROUTES, SESSIONS, SETTINGS
 from .process_tasks import TASKS
 from .process_threads import THREADS
@@ -39,6 +40,8 @@ DECLARED: tuple[Relation, ...] = (
     REQUESTS,
     SETTINGS,
     ROUTES,
+    WORKERS,
+    OBJECTS,
     SESSIONS,
     AUTH_EVENTS,
     FILES,
@@ -58,7 +61,12 @@ class ProcessRelations:
     def __init__(self, server: Server) -> None:
         self._logs = RecentLogs()
         remember_run()
-        bound = (*process_server.bound(server), process_metrics.bound(server), self._logs.relation())
+        bound = (
+            *process_server.bound(server),
+            process_metrics.bound(server),
+            *process_registry.bound(server, lambda: self.relations),
+            self._logs.relation(),
+        )
         by_name = {relation.name: relation for relation in (*DECLARED, *bound)}
         self.relations: tuple[Relation, ...] = tuple(by_name.values())
 

@@ -14,6 +14,7 @@ import time
 from array import array
 from collections.abc import Callable, Set
 from functools import partial
+from opcode import opname
 from threading import Lock, Thread, get_ident
 from types import CodeType, FrameType
 from typing import Literal
@@ -168,11 +169,12 @@ class Sampler:
                 self._record(ident, self.stacks.walk(frame, running), meter.take())
 
     def _look_at_moved(self, elapsed: int) -> None:
-        """Without clocks: the time that passed, shared by the threads that are elsewhere than before."""
+        """Without clocks: the time that passed, shared by the threads that compute, as far as that can be told."""
         frames = self._others()
         running = self.stacks.running()
         places = {ident: (id(frame), frame.f_lasti) for ident, frame in frames.items()}
-        moved = [ident for ident, place in places.items() if self._before.get(ident, (place,))[0] != place]
+        known = [ident for ident in places if ident in self._before]
+        moved = [i for i in known if self._before[i][0] != places[i] or self.stacks.yields(frames[i])]
         for ident in moved:
             self._record(ident, self.stacks.walk(frames[ident], running), elapsed // len(moved))
         self._before = {ident: (place, (b"", 0)) for ident, place in places.items()}
@@ -245,6 +247,7 @@ class _Stacks:
         self.places: dict[int, CodeType] = {}
         self.tasks = Names(MOST_NAMES)
         self.watch = Watch()
+        self._yields: dict[int, bool] = {}
 
     def running(self) -> dict[int, Callable[[], object]]:
         """What tells the name of each task that is being stepped now, by the identity of its outermost frame.
@@ -274,6 +277,21 @@ class _Stacks:
                 task = self._name(running[id(frame)])
             frame = frame.f_back
         return _packed(stack), task
+
+    def yields(self, frame: FrameType) -> bool:
+        """Whether a thread at this instruction wants to go on: it was only asked to let another run.
+
+        That is asked where loops turn and functions begin; who waits inside of
+        a call stands at the call.
+        """
+        code = frame.f_code
+        place = id(code) + frame.f_lasti
+        found = self._yields.get(place)
+        if found is None:
+            name = opname[code.co_code[frame.f_lasti]] if frame.f_lasti >= 0 else ""
+            found = self._yields[place] = name.startswith(("JUMP_BACKWARD", "RESUME"))
+            self.places[place] = code
+        return found
 
     def awaited(self, coroutine: object, name: object) -> Stack:
         """The stack of a task that waits."""

@@ -443,7 +443,7 @@ SCHEMA = Path(__file__).with_name("speedscope-schema.json")
 
 @pytest.mark.parametrize("clock", ["cpu", "wall"])
 def test_speedscope_files_follow_the_published_schema(profiler: CpuProfiler, clock: Clock) -> None:
-    checker = pytest.importorskip("fastjsonschema")
+    checker = pytest.importorskip("fastjsonschema", reason="fastjsonschema is not installed")
     with working(("ada", burn), ("waits", idle)):
         capture = begin(profiler, clock=clock)
         spend(0.3)
