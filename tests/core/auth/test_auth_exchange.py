@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 
 from fanlight.asks import Sleep
 from fanlight.auth import frontegg
 from fanlight.auth.chain import Rejected, too_many
 from fanlight.auth.effects import FetchDocument, Fetched, FetchFailed
-from fanlight.auth.frontegg import BAD, PREFIX, FronteggSettings
+from fanlight.auth.frontegg import BAD, PREFIX, FronteggSettings, read_access
 from fanlight.auth.identity import Identity
 from fanlight.observe.records import Trouble
 
@@ -53,6 +55,17 @@ def test_groups_and_the_end_come_from_the_token() -> None:
     claims = {**CLAIMS, "groups": ["b", "a"]}
     assert bearer(claims) == Identity("Ursula@Example.com", "Frontegg", groups=("a", "b"))
     assert Office().ask(reply(claims)) == Identity("Ursula@Example.com", "Frontegg", groups=("a", "b"))
+
+
+@pytest.mark.parametrize("change", [str.upper, str.lower])
+def test_a_tenant_is_the_same_in_both_cases(change: Callable[[str], str]) -> None:
+    lettered = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
+    settings = FronteggSettings(token_url="x", tenant_id=lettered, public_key=SETTINGS.public_key)
+    for tenant_id, same in ((change(lettered), True), (change(lettered.replace("a", "f")), False)):
+        payload = json.dumps({**CLAIMS, "tenantId": tenant_id}).encode()
+        assert (read_access(payload, settings, NOW) is not None) is same
+        again = evolve(settings, tenant_id=change(lettered))
+        assert (read_access(payload, again, NOW) is not None) is same
 
 
 @pytest.mark.parametrize("exp", [2**63, 9 * 10**308, -(2**63)], ids=["just", "no float", "before"])

@@ -147,6 +147,7 @@ def test_a_full_table_shares_buckets_by_wider_networks() -> None:
 def test_how_wide_the_shared_buckets_are() -> None:
     for network, same, other in (
         ("198.51.100.1", "198.51.0.9", "198.50.0.1"),
+        ("198.51.100.1", "198.51.200.9", "198.50.0.1"),
         ("2001:db8:1:1::/64", "2001:db8:1:ffff::/64", "2001:db8:2::/64"),
         ("", "", "198.51.100.1"),
     ):
@@ -165,6 +166,12 @@ def test_how_wide_the_shared_buckets_are() -> None:
 def test_a_name_is_not_taken_for_a_network() -> None:
     crowd, made = Crowd(), throttle(burst=1, peer=100)
     fail(crowd, made, user="overflow", network=PEER)
+    assert made.peer_delay(PEER, crowd.now.mono) == 0
+    # Nor where many share a bucket.
+    made = throttle(burst=1, peer=100, most=2)
+    fail(crowd, made, network="192.0.2.1")
+    fail(crowd, made, network=PEER)
+    assert made.delay(PEER, "somebody else", crowd.now.mono) == 60
     assert made.peer_delay(PEER, crowd.now.mono) == 0
 
 
