@@ -185,3 +185,12 @@ def test_an_origin_that_is_configured_may_use_mcp_wherever_it_listens() -> None:
     allowed = ("https://shop.example", "http://a.corp.example:8080")
     for origin in (*allowed, "https://other.example", "https://corp.example"):
         assert gate.mcp_origin(request(("origin", origin)).head) is (origin in allowed), origin
+
+
+def test_what_every_answer_says_to_pages_of_other_origins() -> None:
+    vary = "origin, access-control-request-method, access-control-request-headers"
+    plain = dict(gates().decide(request(), "base").fields)
+    assert plain == {"access-control-expose-headers": "*", "vary": vary}
+    anybody = dict(gates(origins=["*"]).decide(request(), "base").fields)
+    assert anybody == {**plain, "access-control-allow-origin": "*"}
+    assert gates().decide(request(), "metrics").fields == ()
