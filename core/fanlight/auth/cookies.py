@@ -7,7 +7,8 @@ another.  Only the form of an id is judged here, not whether it is anybody's.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
+from binascii import a2b_base64
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,13 +23,22 @@ _ID = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
 
 def session_values(head: Head, name: str) -> list[str]:
     """The values of all cookies of exactly that name; none of a request with absurdly many cookies."""
-    if "cookie" not in head.values:
+    line = head.values.get("cookie")
+    if line is None:
         return []
-    fields = head.all("cookie")
-    if sum(map(len, fields)) > _BYTES or sum(field.count(";") + 1 for field in fields) > _PAIRS:
+    if len(head.values) != len(head.fields):  # some field is repeated, and several Cookie fields are one list
+        line = ";".join(head.all("cookie"))
+    if len(line) > _BYTES or line.count(";") >= _PAIRS:
         return []
-    pairs = (pair.strip(" \t").partition("=") for field in fields for pair in field.split(";"))
-    return [value for key, _, value in pairs if key == name]
+    if ";" not in line:
+        key, _, value = line.strip(" \t").partition("=")
+        return [value] if key == name else []
+    found: list[str] = []
+    for pair in line.split(";"):
+        key, _, value = pair.strip(" \t").partition("=")
+        if key == name:
+            found.append(value)
+    return found
 
 
 def is_session_id(value: str) -> bool:
@@ -43,18 +53,14 @@ def id_text(raw: bytes) -> str:
 
 def id_bytes(value: str) -> bytes:
     """The id in a value that `is_session_id`."""
-    return urlsafe_b64decode(value + "==")
-
-
-def set_session(name: str, value: str, *, secure: bool) -> str:
-    """A Set-Cookie value for a browser session: no Max-Age, no Domain."""
-    return f"{name}={value}; {_attributes(secure)}"
+    return a2b_base64(value.replace("-", "+").replace("_", "/") + "==")
 
 
 def remove_session(name: str, *, secure: bool) -> str:
     """A Set-Cookie value that makes the browser forget it."""
-    return f"{name}=; {_attributes(secure)}; Max-Age=0"
+    return f"{name}=; {attributes(secure=secure)}; Max-Age=0"
 
 
-def _attributes(secure: bool) -> str:
+def attributes(*, secure: bool) -> str:
+    """What follows the id in a Set-Cookie value: of a browser session, so no Max-Age, and no Domain."""
     return f"HttpOnly; SameSite=Strict; {'Secure; ' if secure else ''}Path=/"

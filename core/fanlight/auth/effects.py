@@ -161,8 +161,8 @@ class SessionStore(Protocol):
 
 
 @frozen
-class LoadSessions(Effect[tuple[KeptSession, ...]]):
-    """Every session that the store has of a listener, longest idle first; those that cannot be read are left out."""
+class LoadSessions(Effect["tuple[KeptSession, ...] | None"]):
+    """Every session that the store has of a listener, longest idle first; None if it cannot be read."""
 
     listener: str
 

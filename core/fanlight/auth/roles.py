@@ -48,9 +48,13 @@ def role_allowed(user: str, roles: Policy, dialect: Dialect) -> bool:
 
 def is_user_name(user: str) -> bool:
     """1 to 255 bytes of UTF-8 without control characters (C0, DEL, C1)."""
-    if not 0 < len(user) <= _LONGEST_NAME or any(c < " " or "\x7f" <= c <= "\x9f" for c in user):
+    if not 0 < len(user) <= _LONGEST_NAME:
         return False
-    return user.isascii() or len(user.encode("utf-8", "surrogatepass")) <= _LONGEST_NAME
+    if user.isascii():
+        return user.isprintable()  # of ASCII, all but the controls
+    if any(c < " " or "\x7f" <= c <= "\x9f" for c in user):
+        return False
+    return len(user.encode("utf-8", "surrogatepass")) <= _LONGEST_NAME
 
 
 def named(user: str, kind: Kind, dialect: Dialect) -> Identity:

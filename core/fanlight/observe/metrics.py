@@ -305,9 +305,9 @@ class HttpMetrics:
         """All families as a scrape takes them: together."""
         return (self._together,)
 
-    def authenticated(self, source: str, kind: str, outcome: str) -> None:
-        """Somebody was let in or refused."""
-        self._auth.cell(source, kind, outcome)._value += 1.0
+    def decisions(self, source: str, kind: str, outcome: str) -> Tally:
+        """The count of those who were let in or refused; the same object each time."""
+        return self._auth.cell(source, kind, outcome)
 
     def route(self, path: str, source: str) -> RouteCells:
         """The cells of a route on a listener; the same object each time."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..auth.chain import Rejected, prove_password
+from ..asks import Moment
+from ..auth.audit import report_admission
+from ..auth.chain import Rejected, found, prove_password
 from ..auth.cookies import remove_session
-from ..auth.decisions import admission_of, refusal_of
+from ..auth.decisions import refusal_of
 from ..auth.origin import sends_cookie
 from ..http.body import read_json, repeated, wrong_shape
 from ..http.response import Refused, empty
@@ -36,14 +38,14 @@ async def login(request: Request) -> Response:
     user, password = await _credentials(request)
     provers = request.server.provers
     assert provers is not None
-    outcome = await prove_password(provers.checks, request.server.app.dialect, request.peer, user, password)
+    outcome = await found(prove_password(provers.checks, request.peer, user, password, await Moment()))
     if isinstance(outcome, Rejected):
         await Report(refusal_of(request, outcome, "HTTP login"))
         return _DENIED if outcome.status == 401 else outcome.response()
     cookie = await _sessions(request).begin(request, outcome)
     if cookie is None:
         return _FAILED
-    await Report(admission_of(request, outcome, "HTTP login"))
+    await report_admission(request, outcome, "HTTP login")
     return empty(200, ("set-cookie", cookie))
 
 

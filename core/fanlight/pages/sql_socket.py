@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..asks import LimitTime, Race, Sleep, TimeUp
+from ..auth.audit import report_admission
 from ..auth.chain import Rejected
-from ..auth.decisions import admission_of, refusal_of
+from ..auth.decisions import refusal_of
 from ..auth.identity import Identity
 from ..http.body import NotJson, parse_json
 from ..http.response import Refused, text
@@ -103,7 +104,7 @@ async def _proved(request: Request, opening: Opening | None) -> Identity | Rejec
         if not await Vouch():
             request.identity = None
             return Rejected("session expired", user=identity.user)
-        await Report(admission_of(request, how="WebSocket"))
+        await report_admission(request, identity, "WebSocket")
     return identity
 
 

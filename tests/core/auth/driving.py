@@ -87,11 +87,14 @@ class Crowd:
     asked: list[tuple[Actor, Any]] = field(factory=list)
     reported: list[Any] = field(factory=list)
 
-    def start(self, routine: Coroutine[Any, Any, Any]) -> Actor:
-        """Run a routine until it waits."""
+    def start(self, routine: Any) -> Actor:
+        """Run a routine until it waits; what is no routine is an outcome that was known at once."""
         actor = Actor(self, routine)
-        actor.step(None)
-        self.run()
+        if isinstance(routine, Coroutine):
+            actor.step(None)
+            self.run()
+        else:
+            actor.ended, actor.result = True, routine
         return actor
 
     def run(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.auth.cookies import id_bytes, id_text, is_session_id, remove_session, session_values, set_session
+from fanlight.auth.cookies import attributes, id_bytes, id_text, is_session_id, remove_session, session_values
 from fanlight.http.request import Head
 
 NAME = "mz_session"
@@ -60,6 +60,6 @@ def test_one_spelling_only(value: str) -> None:
 
 
 def test_set_and_removed() -> None:
-    assert set_session(NAME, "x", secure=False) == "mz_session=x; HttpOnly; SameSite=Strict; Path=/"
-    assert set_session(NAME, "x", secure=True) == "mz_session=x; HttpOnly; SameSite=Strict; Secure; Path=/"
+    assert attributes(secure=False) == "HttpOnly; SameSite=Strict; Path=/"
+    assert attributes(secure=True) == "HttpOnly; SameSite=Strict; Secure; Path=/"
     assert remove_session(NAME, secure=True) == "mz_session=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0"

@@ -14,7 +14,7 @@ from fanlight.auth.effects import VerifyPassword
 from fanlight.auth.frontegg import FronteggSettings
 from fanlight.auth.provers import Provers
 from fanlight.http.request import Request
-from tests.sim import Seeded
+from tests.sim import START, Seeded
 
 from .driving import Crowd
 from .providing import pem
@@ -26,7 +26,7 @@ BAD = Rejected("invalid credentials")
 
 def outcome(kind: str, credentials: Any) -> Any:
     crowd, provers = Crowd(), Provers(App(frontegg=TENANT), Seeded(1))
-    actor = crowd.start(getattr(provers, f"by_{kind}")(REQUEST, credentials))
+    actor = crowd.start(getattr(provers, f"by_{kind}")(REQUEST, credentials, START))
     return actor.result if actor.ended else type(crowd.asked[0][1])
 
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from fanlight import ALL_GROUPS, App, Effect, Limits, Listener, Request, Settings
-from fanlight.auth.effects import VerifyPassword
+from fanlight.auth.effects import KeepSessions, KeptSession, LoadSessions, VerifyPassword
 from fanlight.auth.scram import derive, verify
 from fanlight.auth.users import Role, Users
 from fanlight.http.websocket import NextMessage, PeerClosed, SendMessage
@@ -40,6 +40,8 @@ class House:
         self.users = Users({name: Role(stored(password)) for name, password in PASSWORDS.items()})
         self.version = version
         self.checked = 0
+        self.known: tuple[KeptSession, ...] | None = ()
+        self.keeps = True
         listener = Listener(authenticator="Password", groups={**ALL_GROUPS, "base": "Normal"})
         self.app = App(listeners=[listener], users=self.users, settings=Settings(**settings), limits=limits)
         self.app.route("GET", "/whoami", group="ws", websocket=True)(whoami)
@@ -47,11 +49,15 @@ class House:
         self.users.watch(self.sim.server.users_changed)
 
     def answer(self, effect: Effect[Any]) -> Outcome:
-        """Checks are done at once, for real."""
+        """Checks are done at once, for real; a store has `known` sessions (None: it fails) and `keeps` more."""
         if isinstance(effect, VerifyPassword):
             self.checked += 1
             effect.attempt.begin()
             return Answered(verify(effect.password.reveal(), effect.stored) == "ok")
+        if isinstance(effect, LoadSessions):
+            return Answered(self.known)
+        if isinstance(effect, KeepSessions):
+            return Answered(self.keeps)
         raise AssertionError(effect)
 
     def ask(self, target: str, *fields: tuple[str, str], method: str = "GET", body: bytes = b"") -> Answer:

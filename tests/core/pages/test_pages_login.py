@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from fanlight import Limits
+from fanlight.auth.decisions import Refusal
 from tests.clients.websocket import Closed, Text
 from tests.sim import LATER
 
@@ -215,3 +216,24 @@ def test_a_check_that_never_ends() -> None:
     assert socket.receive() == Closed(1002, "unauthorized")
     assert len(house.sim.cancelled) == 1
     assert house.sim.pending == []
+
+
+def test_a_store_that_fails() -> None:
+    house = House(sessions_file="/nowhere")
+    mine = cookie(house.log_in())
+    house.sim.advance(61)
+    house.keeps = False
+    answer = house.ask("/api/readyz", mine)
+    assert (answer.status, answer.body, answer.get("set-cookie")) == (500, b"", None)
+    house.keeps = True
+    assert house.ask("/api/readyz", mine).status in (200, 503)
+    house = House(sessions_file="/nowhere")
+    house.known = None
+    answer = house.ask("/api/readyz", mine)
+    assert (answer.status, answer.body, answer.get("set-cookie")) == (401, b"unauthorized", None)
+    answer, socket = house.socket(mine, first={})
+    assert (answer.status, socket) == (401, None)
+    assert house.log_in().status == 500
+    assert house.ask("/api/logout", mine, method="POST").status == 500
+    refusals = [note for note in house.sim.notes if isinstance(note, Refusal)]
+    assert {(note.text, note.status) for note in refusals} == {("failed to update session", 401)}
