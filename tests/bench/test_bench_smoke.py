@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import cycle, hostile
+from bench import auth, auth_lateness, cycle, hostile
 from bench.attacks.catalogue import ATTACKS
 from bench.processes import cpu, start
 
@@ -111,3 +111,24 @@ def test_the_clock_of_a_process_tree_runs(tmp_path: Path) -> None:
     finally:
         running.stop()
     assert not running.alive()
+
+
+def test_authentication_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, few in (("ITERATIONS", 2), ("ROUNDS", 2), ("REQUESTS", 5), ("TIMES", 1), ("GUESSES", 30)):
+        monkeypatch.setattr(auth, name, few)
+    for part in (auth.show_refusals, auth.show_added, auth.show_guesses):
+        part()
+    told = capsys.readouterr().out
+    assert told.count("refused, ") == 4
+    assert told.count(": adds ") == 2
+    assert "answers {429: 30}, hashes 0" in told
+    assert told.count(": 200") == 2
+
+
+@pytest.mark.usefixtures("own_core")
+def test_a_loop_is_watched_while_passwords_are_hashed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(auth_lateness, "SECONDS", 0.4)
+    auth_lateness.show_lateness()
+    assert capsys.readouterr().out.count("while passwords are hashed") == 2
