@@ -19,13 +19,14 @@ from .auth.chain import authenticator_for
 from .auth.fields import common_fields
 from .auth.gates import Gates
 from .auth.origin import Origins, default_origins
+from .background import Background
 from .connection import Connection
 from .http.response import Fields, text
 from .http.router import Router
 from .ingress import NoWire
 from .lobby import UNCOUNTED, Lobby, network_of
 from .observe.records import AccessRecord, RefusalsOmitted
-from .outputs import Note
+from .outputs import Cancel, Note, Perform
 from .timers import Deadlines
 from .wire.h1 import H1Wire
 from .wire.head import HeadReader
@@ -33,6 +34,7 @@ from .wire.heads import http_date
 
 if TYPE_CHECKING:
     from .app import App
+    from .asks import Routine
     from .auth.identity import Identity, Proof
     from .auth.provers import Provers
     from .auth.sessions import Sessions
@@ -180,6 +182,7 @@ class Server:
 
             self.provers = Provers(app, entropy)
         self.listeners = {listener.name: ListenerState(self, listener) for listener in app.listeners}
+        self.background = Background()
         self._deadlines: Deadlines[Connection] = Deadlines()
         self._count = 0
         self._grace = inf
@@ -240,6 +243,8 @@ class Server:
         the host's loop has its turn in between.
         """
         self._omitted += self.audit.summaries(now.mono)
+        if self.background.deadline <= now.mono:
+            self.background.handle_timeout(now)
         late = now.mono - self._deadlines.next
         if late >= 0:
             self.metrics.lagged(late)
@@ -251,17 +256,29 @@ class Server:
         Returns the connections to be drained; `drained` tells when all are gone.
         """
         self.stopping = True
+        self.background.stop()
         open_ones = list(self.connections)
         for connection in open_ones:
             connection.shutdown(grace, now)
         return open_ones
 
-    def poll(self) -> Note | None:
-        """The next record that is of no connection; None when all is said.
+    def begin(self, routine: Routine[None], now: Now) -> None:
+        """Run `routine` in the background, from a turn of its own on, which is due at once."""
+        self.background.begin(routine, now)
 
-        To be drained after `handle_timeout`, and once more when the last
-        connection of a server that ends is gone.
+    def reply(self, number: int, answer: object, error: BaseException | None, now: Now) -> None:
+        """The answer to a `Perform` that came out of `poll`, or what performing it raised; drain `poll` again."""
+        self.background.reply(number, answer, error, now)
+
+    def poll(self) -> Note | Perform | Cancel | None:
+        """The next thing to do that is of no connection; None when all is said.
+
+        To be drained after `handle_timeout` and `reply`, and once more when the
+        last connection of a server that ends is gone.
         """
+        output = self.background.poll()
+        if output is not None:
+            return output
         if self.stopping and not self.connections:
             self._omitted += self.audit.summaries(self.audit.deadline)
         return Note(self._omitted.popleft()) if self._omitted else None
@@ -269,7 +286,7 @@ class Server:
     @property
     def deadline(self) -> float:
         """When `handle_timeout` must be called, in monotonic seconds; `inf` for never."""
-        return min(self._deadlines.next, self.audit.deadline)
+        return min(self._deadlines.next, self.audit.deadline, self.background.deadline)
 
     @property
     def drained(self) -> bool:
