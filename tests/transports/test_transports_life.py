@@ -373,3 +373,18 @@ def test_hosts_are_told_nothing_of_all_this(over: Host, serve: Serving, caplog: 
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     served.stop()
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_task_in_the_background_outlives_its_client_and_ends_with_the_server(serve: Serving) -> None:
+    served = serve(application())
+    with connect(served) as client:
+        assert get(client, b"/begin") == b"begun"
+    deadline = time.monotonic() + 5.0
+    with connect(served) as client:
+        while get(client, b"/ended") != b"slept":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    began = time.monotonic()
+    served.stop()
+    assert time.monotonic() - began < 5.0
+    assert len(served.server.background) == 0
