@@ -10,7 +10,7 @@ request, no wire and no client that could leave.  It reads no clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
 WHERE = "a task in the background"
 
+Task = Callable[[], "Routine[None]"]
+
 
 @frozen
 class Begin(Op[None]):
-    """Have `routine` run in the background of the server.  Never waits for it."""
+    """Have the routine that `task` makes run in the background of the server.  Never waits for it."""
 
-    routine: Routine[None]
+    task: Task
 
 
 class Background(Host):
@@ -47,7 +49,7 @@ class Background(Host):
         self.ticking = False
         self.stopped = False
         self._conversations: dict[Conversation, None] = {}
-        self._fresh: list[Conversation] = []
+        self._fresh: list[Task] = []
         self._performing: dict[int, tuple[Conversation, int]] = {}
         self._outputs: list[Perform | Cancel | Note] = []
         self._nudged = False
@@ -58,18 +60,13 @@ class Background(Host):
 
     def __len__(self) -> int:
         """How many tasks are under way."""
-        return len(self._conversations)
+        return len(self._conversations) + len(self._fresh)
 
-    def begin(self, routine: Routine[None], now: Now) -> None:
-        """Run `routine` from the next turn on; after `stop` nothing begins any more."""
-        if self.stopped:
-            routine.close()
-            return
-        conversation = Conversation(0, cast(Any, None))  # nobody's exchange
-        conversation.routine = routine
-        self._conversations[conversation] = None
-        self._fresh.append(conversation)
-        self.deadline = min(self.deadline, now.mono)
+    def begin(self, task: Task, now: Now) -> None:
+        """Run `task` from the next turn on; after `stop` nothing begins any more."""
+        if not self.stopped:
+            self._fresh.append(task)
+            self.deadline = min(self.deadline, now.mono)
 
     def poll(self) -> Perform | Cancel | Note | None:
         """The next thing to do, or None when all is said."""
@@ -94,7 +91,10 @@ class Background(Host):
         """Some deadline may have passed.  A call that comes early does nothing."""
         self.now = now
         fresh, self._fresh = self._fresh, []
-        for conversation in fresh:
+        for task in fresh:
+            conversation = Conversation(0, cast(Any, None))  # nobody's exchange
+            conversation.routine = task()
+            self._conversations[conversation] = None
             self._step(conversation, None)
         self.ticking, nudged, self._nudged = True, self._nudged, False
         for conversation in tuple(self._conversations):
@@ -200,7 +200,7 @@ def _report(background: Background, conversation: Conversation, op: Report) -> A
 
 
 def _begin(background: Background, conversation: Conversation, op: Begin) -> Any:
-    background.begin(op.routine, background.now)
+    background.begin(op.task, background.now)
     return None
 
 

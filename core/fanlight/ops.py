@@ -299,7 +299,7 @@ def _report(connection: Connection, conversation: Conversation, op: Report) -> A
 
 
 def _begin(connection: Connection, conversation: Conversation, op: Begin) -> Any:
-    connection.server.begin(op.routine, connection.now)
+    connection.server.background.begin(op.task, connection.now)
     return None
 
 

@@ -34,14 +34,15 @@ from .wire.heads import http_date
 
 if TYPE_CHECKING:
     from .app import App
-    from .asks import Routine
     from .auth.identity import Identity, Proof
     from .auth.provers import Provers
     from .auth.sessions import Sessions
     from .exchanges import Exchanges
+    from .http.request import Request
     from .http.static import Assets
     from .listeners import Listener
     from .moment import Entropy, Now
+    from .observe.frontegg_metrics import FronteggMetrics
     from .observe.metrics import HttpMetrics
     from .routine import Conversation
     from .sql.feeds import Feeds
@@ -180,7 +181,8 @@ class Server:
         if any(listener.authenticator != "None" for listener in app.listeners):
             from .auth.provers import Provers  # not where nobody is asked for proof
 
-            self.provers = Provers(app, entropy)
+            self.provers = Provers(app, entropy, self._frontegg_metrics())
+            self.provers.frontegg.passwords.holders = self
         self.listeners = {listener.name: ListenerState(self, listener) for listener in app.listeners}
         self.background = Background()
         self._deadlines: Deadlines[Connection] = Deadlines()
@@ -195,6 +197,16 @@ class Server:
         from .sql.feeds import Feeds
 
         return Feeds(self.limits.subscriptions)
+
+    def _frontegg_metrics(self) -> FronteggMetrics | None:
+        """Shown where a listener is of that kind."""
+        if not any(listener.authenticator == "Frontegg" for listener in self.app.listeners):
+            return None
+        from .observe.frontegg_metrics import FronteggMetrics
+
+        metrics = FronteggMetrics()
+        self.metrics.beside = (metrics.together,)
+        return metrics
 
     # ---- inputs --------------------------------------------------------------
 
@@ -261,10 +273,6 @@ class Server:
         for connection in open_ones:
             connection.shutdown(grace, now)
         return open_ones
-
-    def begin(self, routine: Routine[None], now: Now) -> None:
-        """Run `routine` in the background, from a turn of its own on, which is due at once."""
-        self.background.begin(routine, now)
 
     def reply(self, number: int, answer: object, error: BaseException | None, now: Now) -> None:
         """The answer to a `Perform` that came out of `poll`, or what performing it raised; drain `poll` again."""
@@ -345,7 +353,22 @@ class Server:
         """Is `identity` still who it was, and its session still open?"""
         if proof.session is not None and (state.sessions is None or state.sessions.table.get(proof.session) is None):
             return False
+        if proof.grant is not None and (self.provers is None or not self.provers.frontegg.passwords.holds(proof.grant)):
+            return False
         return self._role_holds(identity, proof)
+
+    def resting_on(self, grant: bytes) -> list[Request]:
+        """The requests and sockets under way that rest on the session of an app password."""
+        requests = [
+            conversation.exchange.request
+            for connection in self.connections
+            for conversation in connection.conversations()
+        ]
+        return [request for request in requests if grant == _grant_of(request.identity)]
+
+    def end_grant(self, grant: bytes) -> None:
+        """The session of an app password is over: so are its sockets."""
+        self.end_sockets(lambda identity, proof: proof.grant == grant)
 
     def _role_holds(self, identity: Identity, proof: Proof) -> bool:
         """Is the user's role what it was?  Somebody whom a provider vouched for needs none."""
@@ -364,3 +387,7 @@ class Server:
     def _origins(self, ports: tuple[int, ...]) -> Origins:
         configured = self.app.settings.allowed_origins
         return Origins(configured if configured is not None else default_origins(ports))
+
+
+def _grant_of(identity: Identity | None) -> bytes | None:
+    return identity.proof.grant if identity is not None and identity.proof is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -34,8 +35,8 @@ class Desk:
         self.now = START
         self.came: list[Any] = []
 
-    def begin(self, routine: Any) -> None:
-        self.background.begin(routine, self.now)
+    def begin(self, task: Any) -> None:
+        self.background.begin(task, self.now)
         self.turn()
 
     def turn(self, seconds: float = 0.0) -> None:
@@ -60,7 +61,7 @@ def test_a_task_asks_sleeps_and_reports() -> None:
         await Sleep(5.0)
         await Report(Trouble(f"at {(await Moment()).mono - START.mono:g}"))
 
-    desk.background.begin(task(), START)
+    desk.background.begin(task, START)
     assert desk.background.deadline == START.mono
     assert desk.background.poll() is None
     desk.turn()
@@ -84,12 +85,12 @@ def test_a_latch_lets_a_task_go_on() -> None:
         reached.append(number)
 
     for number in range(3):
-        desk.begin(task(number))
+        desk.begin(partial(task, number))
     latch.open()
     assert desk.background.deadline < desk.now.mono
     desk.turn()
     assert reached == [0, 1, 2]
-    desk.begin(task(3))
+    desk.begin(partial(task, 3))
     assert reached == [0, 1, 2, 3]
 
 
@@ -99,7 +100,7 @@ def test_a_race_and_its_losers() -> None:
     async def task() -> None:
         won.append(await Race((Fetch(), Sleep(2.0))))
 
-    desk.begin(task())
+    desk.begin(task)
     desk.turn(2.0)
     assert won == [(1, None)]
     assert desk.came == [Perform(1, Fetch()), Cancel(1, Fetch())]
@@ -119,8 +120,8 @@ def test_a_bug_ends_one_task_and_is_told(fails: str) -> None:
     async def good() -> None:
         other.append(await Fetch())
 
-    desk.begin(bad())
-    desk.begin(good())
+    desk.begin(bad)
+    desk.begin(good)
     numbers = [output.number for output in desk.came if isinstance(output, Perform)]
     if fails == "effect":
         desk.reply(numbers[0], None, ValueError("a bug"))
@@ -149,16 +150,16 @@ def test_the_end_of_the_server_ends_all_tasks() -> None:
             await Fetch()
 
     for ask, name in ((Fetch(), "effect"), (Sleep(1.0), "sleep"), (Await(latch), "latch")):
-        desk.begin(task(ask, name))
-    desk.begin(stubborn())
-    desk.background.begin(task(Fetch(), "fresh"), desk.now)
+        desk.begin(partial(task, ask, name))
+    desk.begin(stubborn)
+    desk.background.begin(partial(task, Fetch(), "fresh"), desk.now)
     desk.background.stop()
     desk.drain()
     assert ended == ["effect", "sleep", "latch"]
     assert [type(output) for output in desk.came] == [Perform, Perform, Cancel, Cancel]
     assert latch.waiting == {}
     assert (len(desk.background), desk.background.deadline) == (0, inf)
-    desk.begin(task(Fetch(), "later"))
+    desk.begin(partial(task, Fetch(), "later"))
     assert len(desk.background) == 0
 
 
@@ -168,7 +169,7 @@ def test_an_early_turn_does_nothing() -> None:
     async def task() -> None:
         await Sleep(3.0)
 
-    desk.begin(task())
+    desk.begin(task)
     for _ in range(5):
         desk.turn(0.1)
     assert desk.came == []
@@ -183,7 +184,7 @@ def test_a_request_begins_a_task_that_outlives_it() -> None:
 
     @app.route("GET", "/begin")
     async def begin(request: Request) -> Response:
-        await Begin(task())
+        await Begin(task)
         return text(200, "begun")
 
     sim = Sim(app)

@@ -428,7 +428,7 @@ class Auth(RuleBasedStateMachine):
         assert server.provers is not None
         checks = server.provers.checks
         assert (checks._flights, checks._turns._free, checks._turns._waiting) == ({}, AT_ONCE, 0)
-        assert server.provers.frontegg._flights == {}
+        assert server.provers.frontegg.passwords._flights == {}
         assert all(not bucket.reserved and not bucket.waiting for bucket in checks.throttle._buckets.values())
         assert len(server.recent) == min(self.requests, 1000)
 

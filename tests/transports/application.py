@@ -89,7 +89,7 @@ def application(*listeners: Listener, limits: Limits = LIMITS, settings: Setting
             ended.append(await Nap(0.05))
             await Nap()
 
-        await Begin(task())
+        await Begin(task)
         return Response(200, PLAIN, b"begun")
 
     @app.route("GET", "/ended")

@@ -69,7 +69,7 @@ class KeyRing:
         if age is not None and kid in self._keys and age <= STALE_SECONDS:
             if age > AGE_SECONDS and mono - self._tried_at >= RETRY_SECONDS:
                 self._tried_at = mono
-                await Begin(self._renew(issuer))  # nobody waits for it; if it fails, the old keys go on
+                await Begin(lambda: self._renew(issuer))  # nobody waits for it; if it fails, the old keys go on
             return self._keys[kid]
         if age is not None and age < MISS_SECONDS:
             return NO_KEY

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..asks import Routine
     from ..http.request import Request
     from ..moment import Entropy, Now
+    from ..observe.frontegg_metrics import FronteggMetrics
     from .authorization import Credentials
     from .identity import Identity
 
@@ -30,14 +31,14 @@ _UNSET = OidcSettings()
 class Provers:
     """Every way to prove a name.  The methods are authenticators (`chain.Authenticate`)."""
 
-    def __init__(self, app: App, entropy: Entropy) -> None:
+    def __init__(self, app: App, entropy: Entropy, metrics: FronteggMetrics | None = None) -> None:
         settings = app.settings
         named = Rate(settings.auth_failure_burst, settings.auth_failure_refill_seconds)
         peer = Rate(settings.peer_auth_failure_burst, settings.peer_auth_failure_refill_seconds)
         self._app = app
         self.checks = PasswordChecks(app.users, app.dialect, named, peer, entropy)
         self.oidc = OidcTokens(app.dialect, app.users)
-        self.frontegg = FronteggTokens(app.dialect, self.checks.throttle, entropy)
+        self.frontegg = FronteggTokens(app.dialect, self.checks.throttle, entropy, metrics)
 
     def by_password(
         self, request: Request, credentials: Credentials, now: Now, /

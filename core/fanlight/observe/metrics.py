@@ -292,18 +292,20 @@ class HttpMetrics:
             self._durations,
             self._lag,
         )
+        self.beside: tuple[Together, ...] = ()
+        """Families of features that few servers have."""
         self.memory: Memory | None = None
         """What the metrics page remembers between scrapes; made by its first one."""
 
     @property
     def families(self) -> tuple[TallyFamily | SpreadFamily, ...]:
         """All families, one by one, in the order in which they are shown."""
-        return self._together.parts
+        return tuple(part for whole in (self._together, *self.beside) for part in whole.parts)
 
     @property
     def shown(self) -> tuple[OwnFamily, ...]:
         """All families as a scrape takes them: together."""
-        return (self._together,)
+        return (self._together, *self.beside)
 
     def decisions(self, source: str, kind: str, outcome: str) -> Tally:
         """The count of those who were let in or refused; the same object each time."""

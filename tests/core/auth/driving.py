@@ -55,7 +55,7 @@ class Actor:
                 self.crowd.reported.append(ask.record)
                 answer = None
             elif isinstance(ask, Begin):
-                self.crowd.begun.append(self.crowd.start(ask.routine))
+                self.crowd.begun.append(self.crowd.start(ask.task()))
                 answer = None
             elif isinstance(ask, VerifySignature):
                 answer = verify(ask)
