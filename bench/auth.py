@@ -45,7 +45,8 @@ GUESSES, A_SECOND = 3000, 100
 
 def house(kind: Any = "Password", *, throttled: bool = False) -> App:
     """A server with one user of each sort, and one more."""
-    settings = Settings() if throttled else Settings(auth_failure_burst=0, peer_auth_failure_burst=0)
+    bound = {} if throttled else {"auth_failure_burst": 0, "peer_auth_failure_burst": 0}
+    settings = Settings(scram_iterations=ITERATIONS, **bound)  # type: ignore[arg-type]
     app = App(listeners=[Listener(authenticator=kind)], settings=settings)
     stored = hash_password("secret", iterations=ITERATIONS)
     app.users.put("ada", stored)

@@ -158,7 +158,7 @@ class Sim:
         self.behind = Behind(self)
         self._replies: deque[tuple[Pending, Answered | Failed]] = deque()
         self.server = Server(app, now=self.clock.now, entropy=Seeded(seed))
-        self.server.bound(ports)
+        self.server.bound(dict(zip(self.server.listeners, ports, strict=False)))
 
     @property
     def now(self) -> Now:

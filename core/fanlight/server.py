@@ -9,7 +9,7 @@ connections.  It opens nothing and reads no clock.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,7 @@ class ListenerState:
         self._limits = server.limits
         self._heads = HeadReader(server.limits)
         self._h2_heads: H2HeadReader | None = None
+        self.port = listener.where.port
         self.sessions = self._new_sessions(server) if listener.serves("login") else None
         self.bind(server, server.origins)
 
@@ -90,12 +91,13 @@ class ListenerState:
             users=server.app.users,
             entropy=server.entropy,
             absolute=settings.session_absolute_seconds,
-            secure=self.tls,
             stored=settings.sessions_file is not None or server.app.session_store is not None,
         )
 
     def bind(self, server: Server, origins: Origins) -> None:
-        """Build the gates for `origins`, which may depend on the ports that were bound."""
+        """Build the gates for `origins` and the cookie, which may depend on the ports that were bound."""
+        if self.sessions is not None:
+            self.sessions.cookie = self.listener.session_cookie(server.app.dialect, self.port)
         self.gates = Gates(
             self.listener,
             sessions=self.sessions,
@@ -210,10 +212,11 @@ class Server:
 
     # ---- inputs --------------------------------------------------------------
 
-    def bound(self, ports: Iterable[int]) -> None:
-        """The host has bound its sockets: origins of loopback pages depend on the ports."""
-        self.origins = self._origins(tuple(ports))
+    def bound(self, ports: Mapping[str, int]) -> None:
+        """The host has bound its sockets, TCP ones to these `ports`: origins of loopback pages depend on them."""
+        self.origins = self._origins(tuple(ports.values()))
         for state in self.listeners.values():
+            state.port = ports.get(state.name, state.port)
             state.bind(self, self.origins)
 
     def accept(self, listener: str, peer: str, now: Now) -> Connection | None:
@@ -375,7 +378,7 @@ class Server:
         role = self.app.users.find(identity.user)
         if not proof.mark or role is None:
             return not proof.mark
-        return role.login and role.mark == proof.mark and role.superuser >= identity.superuser
+        return role.login and role.vouches(proof.mark) and role.superuser >= identity.superuser
 
     def end_sockets(self, ended: Callable[[Identity, Proof], bool]) -> None:
         """Close every socket whose identity has `ended`."""

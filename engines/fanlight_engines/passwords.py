@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from fanlight.auth.effects import Attempt, AwaitPassword, VerifyPassword
+from fanlight.auth.effects import Attempt, AwaitPassword, HashPassword, VerifyPassword
 from fanlight.auth.scram import ITERATIONS, LONGEST_PASSWORD, SALT_BYTES, derive, verify
 
 MOST_THREADS = 4
@@ -41,7 +41,7 @@ class Passwords:
     """The engine that checks passwords."""
 
     interrupts: Mapping[type, Callable[[Any], None]] = {}
-    own_effects: frozenset[type] = frozenset({VerifyPassword})
+    own_effects: frozenset[type] = frozenset({VerifyPassword, HashPassword})
 
     def __init__(self) -> None:
         # One core is the host's: a thread that has to wait for one while it holds the interpreter's lock holds up all.
@@ -49,6 +49,7 @@ class Passwords:
         self.handlers: Mapping[type, Callable[[Any], Any]] = {
             VerifyPassword: self._verify,
             AwaitPassword: self._await,
+            HashPassword: lambda effect: hash_password(effect.password.reveal(), iterations=effect.iterations),
         }
         self._running: dict[Attempt, Future[bool]] = {}
 

@@ -114,7 +114,7 @@ def test_the_clock_of_a_process_tree_runs(tmp_path: Path) -> None:
 
 
 def test_authentication_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for name, few in (("ITERATIONS", 2), ("ROUNDS", 2), ("REQUESTS", 5), ("TIMES", 1), ("GUESSES", 30)):
+    for name, few in (("ITERATIONS", 4096), ("ROUNDS", 2), ("REQUESTS", 5), ("TIMES", 1), ("GUESSES", 30)):
         monkeypatch.setattr(auth, name, few)
     for part in (auth.show_refusals, auth.show_added, auth.show_guesses):
         part()

@@ -21,6 +21,9 @@ from .tls import files
 
 DEFAULT_PORT = 6876
 
+ROUNDS = 4096
+"""Of the hashes of a case's users."""
+
 
 def port_of(listening: Listening) -> int:
     """The port that a case believes its listener to have."""
@@ -41,7 +44,7 @@ def application(world: World, *, any_port: bool) -> App:
     settings = Settings(
         http_host_name=options.get("http_host_name"),
         allowed_origins=tuple(options["allowed_origins"]) if "allowed_origins" in options else None,
-        **{**world.settings, **certificate},
+        **{"scram_iterations": ROUNDS, **world.settings, **certificate},
     )
     app = App(
         listeners=[_listener(listening, any_port) for listening in world.listeners],
@@ -74,7 +77,7 @@ def role_of(given: Mapping[str, Json]) -> Role:
 
 @lru_cache
 def _hashed(password: str) -> str:
-    return str(derive(password, sha256(password.encode()).digest(), 4096))
+    return str(derive(password, sha256(password.encode()).digest(), ROUNDS))
 
 
 def _listener(listening: Listening, any_port: bool) -> Listener:

@@ -20,7 +20,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from fanlight import App, Listener, Request, Response, Settings
 from fanlight.auth.checks import AT_ONCE
-from fanlight.auth.effects import AwaitPassword, FetchDocument, Fetched, FetchFailed, VerifyPassword, VerifySignature
+from fanlight.auth.effects import (
+    AwaitPassword,
+    FetchDocument,
+    Fetched,
+    FetchFailed,
+    HashPassword,
+    VerifyPassword,
+    VerifySignature,
+)
 from fanlight.auth.frontegg import FronteggSettings
 from fanlight.auth.identity import Kind
 from fanlight.auth.oidc import OidcSettings
@@ -171,6 +179,8 @@ class Auth(RuleBasedStateMachine):
         if isinstance(effect, VerifyPassword):
             answer: Any = effect.attempt.begin() and verify(effect.password.reveal(), effect.stored) == "ok"
             effect.attempt.result = answer
+        elif isinstance(effect, HashPassword):
+            answer = str(derive(effect.password.reveal(), bytes([self.changes % 256]) * 32, 3))
         elif isinstance(effect, AwaitPassword):
             answer = bool(effect.attempt.result)
         elif not well:

@@ -10,18 +10,20 @@ hashes by itself, and remembers no failure.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import frozen
 
 from ..asks import ClientGone, Moment, TimeUp
+from ..background import Begin
 from ..latch import Await, Latch
 from ..lobby import network_of
-from .effects import Attempt, AwaitPassword, Secret, VerifyPassword
+from .effects import Attempt, AwaitPassword, HashPassword, Secret, StorePassword, VerifyPassword
 from .identity import Identity, Proof
 from .roles import is_internal
-from .scram import LONGEST_PASSWORD, decoy
+from .scram import ITERATIONS, LONGEST_PASSWORD, MECHANISM, decoy
 from .throttle import Rate, Reservation, Throttle
 from .users import NOBODY, Role
 
@@ -78,12 +80,30 @@ class _Flight:
 
 
 class PasswordChecks:
-    """The checks of a server, shared by its listeners, headers, logins and first messages."""
+    """The checks of a server, shared by its listeners, headers, logins and first messages.
 
-    def __init__(self, users: Users, dialect: Dialect, named: Rate, peer: Rate, entropy: Entropy) -> None:
+    A password that was hashed with another count than `iterations` is hashed
+    anew in the background after it was right; `filed`: the new form is written
+    where the users are kept (`StorePassword`).
+    """
+
+    def __init__(
+        self,
+        users: Users,
+        dialect: Dialect,
+        named: Rate,
+        peer: Rate,
+        entropy: Entropy,
+        *,
+        iterations: int = ITERATIONS,
+        filed: bool = False,
+    ) -> None:
         self.throttle = Throttle(named, peer)
         self._users = users
         self._dialect = dialect
+        self._iterations = iterations
+        self._filed = filed
+        self._hashing: set[str] = set()
         # HMAC-SHA256 under a key of this process, with both pads worked in (RFC 2104 section 4).
         pads = entropy.token(32).ljust(64, b"\0")
         self._inner = sha256(bytes(byte ^ 0x36 for byte in pads))
@@ -121,7 +141,7 @@ class PasswordChecks:
         role, cut = self._users.find(user) or NOBODY, password
         if len(password) * 4 > LONGEST_PASSWORD:  # at most four bytes each
             cut = password.encode()[:LONGEST_PASSWORD].decode(errors="ignore")
-        stored = role.stored
+        stored = self._users.stored_of(role)
         if stored is None or not role.login or not role.iterations or cut != password:
             role, stored = NOBODY, self._decoy
         inner, outer = self._inner.copy(), self._outer.copy()
@@ -154,10 +174,29 @@ class PasswordChecks:
             flight.outcome = outcome = await self._reserved(network, user, sought.role, verify)
             if isinstance(outcome, Identity):
                 self._remember(sought.key, _Kept((await Moment()).mono + KEPT_SECONDS, sought.role, outcome))
+                await self._renew(user, sought)
             return outcome
         finally:
             del self._flights[network, sought.key]
             flight.latch.open()
+
+    async def _renew(self, user: str, sought: _Sought) -> None:
+        """Begin to hash a right password anew, if its stored form has another count than new ones."""
+        up_to_date = sought.stored.startswith(f"{MECHANISM}${self._iterations}:")
+        if not up_to_date and user not in self._hashing:
+            self._hashing.add(user)
+            await Begin(partial(self._hash_anew, user, sought))
+
+    async def _hash_anew(self, user: str, sought: _Sought) -> None:
+        try:
+            stored = await HashPassword(Secret(sought.password), self._iterations)
+            if not self._users.renew(user, sought.role, stored):
+                return  # it is another password by now
+            self.forget()
+            if self._filed:
+                await StorePassword(user, sought.stored, stored)
+        finally:
+            self._hashing.discard(user)
 
     async def _reserved(self, network: str, user: str, role: Role, verify: VerifyPassword) -> Found:
         """Between a reservation and its release, whatever happens.

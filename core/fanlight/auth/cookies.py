@@ -11,6 +11,8 @@ from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from typing import TYPE_CHECKING
 
+from attrs import field, frozen
+
 if TYPE_CHECKING:
     from ..http.request import Head
 
@@ -56,11 +58,35 @@ def id_bytes(value: str) -> bytes:
     return a2b_base64(value.replace("-", "+").replace("_", "/") + "==")
 
 
-def remove_session(name: str, *, secure: bool) -> str:
-    """A Set-Cookie value that makes the browser forget it."""
-    return f"{name}=; {attributes(secure=secure)}; Max-Age=0"
+@frozen
+class SessionCookie:
+    """The cookie of one listener: its name, and how it is set.
+
+    `set_value` takes the id as text and gives a Set-Cookie value of a browser
+    session: no Max-Age, never a Domain.  `removal` makes the browser forget it.
+    """
+
+    name: str
+    secure: bool = False
+    attributes: str = field(init=False)
+    removal: str = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        attributes = f"HttpOnly; SameSite=Strict; {'Secure; ' if self.secure else ''}Path=/"
+        object.__setattr__(self, "attributes", attributes)
+        object.__setattr__(self, "removal", f"{self.name}=; {attributes}; Max-Age=0")
+
+    def set_value(self, text: str) -> str:
+        """What sets it to the id `text`."""
+        return f"{self.name}={text}; {self.attributes}"
 
 
-def attributes(*, secure: bool) -> str:
-    """What follows the id in a Set-Cookie value: of a browser session, so no Max-Age, and no Domain."""
-    return f"HttpOnly; SameSite=Strict; {'Secure; ' if secure else ''}Path=/"
+def cookie_of(name: str, *, secure: bool, host_only: bool, port: int | None) -> SessionCookie:
+    """The cookie called `name` on a listener (threats: T4).
+
+    `host_only` makes browsers refuse it from any other host of the domain
+    (RFC 6265bis 4.1.3.2); `port` tells instances on one host apart, since
+    cookies do not.
+    """
+    called = f"{name}_{port}" if port is not None else name
+    return SessionCookie(f"__Host-{called}" if host_only else called, secure)

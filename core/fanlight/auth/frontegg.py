@@ -12,9 +12,11 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, field, frozen
+from attrs import Attribute, evolve, field, frozen
 
 from ..asks import Moment
+from ..config import ConfigurationError, kind_of
+from ..http.response import reason
 from ..lobby import network_of
 from ..observe.frontegg_metrics import FronteggMetrics
 from .app_passwords import AppPasswords
@@ -22,10 +24,11 @@ from .chain import Rejected, too_many
 from .effects import Pem, VerifySignature
 from .identity import Proof
 from .jwt import groups_of, read_object, read_token
-from .roles import is_reserved, is_user_name, named
+from .keyring import url_scheme
+from .roles import is_user_name, named, token_may_name
 
 if TYPE_CHECKING:
-    from ..config import Dialect
+    from ..config import Dialect, Settings
     from ..http.request import Request
     from ..moment import Entropy
     from .identity import Identity
@@ -40,21 +43,49 @@ BAD = "invalid credentials"
 OUTAGE = "app password cannot be exchanged"
 
 
+def _string(_: Any, attribute: Attribute[str], value: object) -> None:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"frontegg.{attribute.name}", f"expected a string, got {kind_of(value)}")
+
+
+def _string_or_none(_: Any, attribute: Attribute[str | None], value: object) -> None:
+    if value is not None:
+        _string(_, attribute, value)  # type: ignore[arg-type]
+
+
+def _url(_: Any, attribute: Attribute[str], value: str) -> None:
+    _string(_, attribute, value)
+    if url_scheme(value) is None:
+        raise ConfigurationError(f"frontegg.{attribute.name}", "expected a URL of http or https")
+
+
+def _uuid_text(_: Any, attribute: Attribute[str], value: str) -> None:
+    _string(_, attribute, value)
+    if not _is_uuid(value):
+        raise ConfigurationError(f"frontegg.{attribute.name}", "expected a UUID")
+
+
+def _pem_text(_: Any, attribute: Attribute[str], value: str) -> None:
+    _string(_, attribute, value)
+    if "-----BEGIN PUBLIC KEY-----" not in value:
+        raise ConfigurationError(f"frontegg.{attribute.name}", "expected a public key as PEM text")
+
+
 @frozen(kw_only=True)
 class FronteggSettings:
-    """The tenant.
+    """The tenant.  Raises `ConfigurationError` for what cannot be one.
 
     `public_key` is the PEM of the key that signs its tokens; `token_url` is
     where app passwords are exchanged.  Who has `admin_role` is a superuser.
     `issuer` is published for OAuth clients, if it is given.
     """
 
-    token_url: str
-    tenant_id: str
-    public_key: str = field(repr=False)
-    admin_role: str = "mzadmin"
-    group_claim: str = "groups"
-    issuer: str | None = None
+    token_url: str = field(validator=_url)
+    tenant_id: str = field(validator=_uuid_text)
+    public_key: str = field(repr=False, validator=_pem_text)
+    admin_role: str = field(default="mzadmin", validator=_string)
+    group_claim: str = field(default="groups", validator=_string)
+    issuer: str | None = field(default=None, validator=_string_or_none)
 
 
 @frozen
@@ -142,9 +173,15 @@ class FronteggTokens:
     """Judges app passwords and tokens."""
 
     def __init__(
-        self, dialect: Dialect, throttle: Throttle, entropy: Entropy, metrics: FronteggMetrics | None = None
+        self,
+        dialect: Dialect,
+        common: Settings,
+        throttle: Throttle,
+        entropy: Entropy,
+        metrics: FronteggMetrics | None = None,
     ) -> None:
         self._dialect = dialect
+        self._common = common
         self.passwords = AppPasswords(throttle, entropy, metrics or FronteggMetrics(), self._verified, self._renewed)
 
     async def prove_token(self, settings: FronteggSettings, token: str) -> Identity | Rejected:
@@ -160,17 +197,28 @@ class FronteggTokens:
         if pair is None or not is_user_name(user):
             return Rejected(BAD, user=user)
         grant = await self.passwords.grant_of(settings, network_of(peer), pair)
-        if isinstance(grant, bool):
-            return Rejected(OUTAGE if grant else BAD, user=user)
+        if grant is True:
+            status = self._common.upstream_failure_status
+            return Rejected(
+                OUTAGE, body="unauthorized" if status == 401 else reason(status).lower(), user=user, status=status
+            )
+        if grant is False:
+            return Rejected(BAD, user=user)
         if isinstance(grant, float):
             return too_many(grant, user)
         if not same_user(user, grant.access.user):
             return Rejected(BAD, user=user)
         return self._identity(grant.access, Proof(grant=grant.key))
 
+    def _outage(self, user: str) -> Rejected:
+        """The tenant could not be asked: the operator says whether that is told from a wrong password."""
+        if self._common.upstream_failure_status == 401:
+            return Rejected(OUTAGE, user=user)
+        status = self._common.upstream_failure_status
+        return Rejected(OUTAGE, body=reason(status).lower(), user=user, status=status)
+
     def _identity(self, access: AccessToken, proof: Proof) -> Identity | Rejected:
-        """No token makes anybody an internal user, nor gives a name that belongs to nobody."""
-        if is_reserved(access.user, self._dialect):
+        if not token_may_name(access.user, self._dialect, self._common):
             return Rejected("role dissallowed", user=access.user)
         return evolve(
             named(access.user, "Frontegg", self._dialect),

@@ -184,6 +184,7 @@ class Gates:
         self._believes = listener.authenticator == "None"
         self._authenticator = authenticator or authenticator_for(listener.authenticator, dialect)
         self._sessions = sessions
+        self._cookie = sessions.cookie.name if sessions is not None else dialect.session_cookie
         self.advertises_oauth = advertise_oauth
         self._guard = HostGuard(listener.allowed_hosts, http_host_name) if self._believes else None
         self._hosts: dict[str, Response | None] = {}
@@ -345,6 +346,11 @@ class Gates:
             self._allowed[group, identity.user] = allowed
         return allowed
 
+    def reaches(self, identity: Identity) -> bool:
+        """Does any group that is served and asks for roles admit `identity`?"""
+        asking = (name for name, group in GROUPS.items() if group.roles is not None and self.listener.serves(name))
+        return any(self.allows(identity, name) for name in asking)
+
     def websocket_origin(self, request: Request) -> bool:
         """May this handshake go on, as far as its Origin tells?  False: 403, empty.
 
@@ -354,7 +360,7 @@ class Gates:
         origin = request.head.values.get("origin")
         if origin is None or self._is_good(origin, request.head, request.secure):
             return True
-        return not self._believes and not sends_cookie(request.head, self.dialect.session_cookie)
+        return not self._believes and not sends_cookie(request.head, self._cookie)
 
     def mcp_origin(self, head: Head) -> bool:
         """May an MCP request go on, as far as its Origin tells?  False: 403, empty.
@@ -428,7 +434,7 @@ class Gates:
             return True
         if plan.write_rule == "session" and "authorization" in head.values:
             return False
-        return sends_cookie(head, self.dialect.session_cookie)
+        return sends_cookie(head, self._cookie)
 
     def _is_good(self, origin: str, head: Head, secure: bool) -> bool:
         """On the list, or our own."""

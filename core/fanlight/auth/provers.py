@@ -36,9 +36,18 @@ class Provers:
         named = Rate(settings.auth_failure_burst, settings.auth_failure_refill_seconds)
         peer = Rate(settings.peer_auth_failure_burst, settings.peer_auth_failure_refill_seconds)
         self._app = app
-        self.checks = PasswordChecks(app.users, app.dialect, named, peer, entropy)
-        self.oidc = OidcTokens(app.dialect, app.users)
-        self.frontegg = FronteggTokens(app.dialect, self.checks.throttle, entropy, metrics)
+        app.users.default_iterations = settings.scram_iterations
+        self.checks = PasswordChecks(
+            app.users,
+            app.dialect,
+            named,
+            peer,
+            entropy,
+            iterations=settings.scram_iterations,
+            filed=settings.users_file is not None,
+        )
+        self.oidc = OidcTokens(app.dialect, app.users, settings)
+        self.frontegg = FronteggTokens(app.dialect, settings, self.checks.throttle, entropy, metrics)
 
     def by_password(
         self, request: Request, credentials: Credentials, now: Now, /

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..config import Dialect
+from ..config import Dialect, Settings
 from .identity import Identity, Kind, Roles
 
 ROLES: tuple[Roles, ...] = ("Normal", "Internal", "NormalAndInternal")
@@ -31,6 +31,17 @@ def is_reserved(user: str, dialect: Dialect) -> bool:
         return True
     # Only ASCII letters have a case here: `str.upper` would make PUBLIC of a dotless i as well.
     return user.startswith(dialect.reserved_prefixes) or (user.isascii() and user.lower() in dialect.reserved_any_case)
+
+
+def token_may_name(user: str, dialect: Dialect, settings: Settings) -> bool:
+    """May a provider's token say that somebody is `user`?
+
+    Never a name that belongs to nobody, and an internal user's only where the
+    operator trusts the provider so far (spec auth.md O8.2).
+    """
+    if is_internal(user, dialect):
+        return settings.allow_internal_from_token
+    return not is_reserved(user, dialect)
 
 
 def role_allowed(user: str, roles: Policy, dialect: Dialect) -> bool:

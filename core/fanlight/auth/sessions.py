@@ -15,7 +15,7 @@ from attrs import evolve
 from ..asks import Moment
 from ..latch import Await, Latch
 from .chain import NOTHING, Carried, Rejected
-from .cookies import ID_BYTES, attributes, id_bytes, id_text, is_session_id, remove_session, session_values
+from .cookies import ID_BYTES, SessionCookie, id_bytes, id_text, is_session_id, session_values
 from .effects import KeepSessions, KeptSession, LoadSessions
 from .identity import Identity, Proof
 from .roles import named
@@ -61,7 +61,7 @@ class Sessions:
         users: Users,
         entropy: Entropy,
         absolute: float,
-        secure: bool = False,
+        cookie: SessionCookie | None = None,
         stored: bool = False,
     ) -> None:
         self.table = SessionTable(absolute)
@@ -69,9 +69,7 @@ class Sessions:
         self._dialect = dialect
         self._users = users
         self._entropy = entropy
-        self._name = dialect.session_cookie
-        self._attributes = attributes(secure=secure)
-        self._removal = remove_session(self._name, secure=secure)
+        self.cookie = cookie or SessionCookie(dialect.session_cookie)
         self._stored = stored
         self._loaded = not stored
         self._loading: _Loading | None = None
@@ -81,11 +79,11 @@ class Sessions:
 
         More than one cookie of the name is none.
         """
-        values = session_values(request.head, self._name)
+        values = session_values(request.head, self.cookie.name)
         if len(values) != 1:
             return NOTHING
         if not is_session_id(values[0]):
-            return Carried(None, self._removal)
+            return Carried(None, self.cookie.removal)
         return self._use(values[0], request.arrived.wall) if self._loaded else self._load_and_use(values[0])
 
     def _use(self, value: str, wall: float) -> Carried | Routine[Carried]:
@@ -93,12 +91,12 @@ class Sessions:
         key = key_of(id_bytes(value))
         session = self.table.use(key, wall)
         if session is None:
-            return Carried(None, self._removal)
+            return Carried(None, self.cookie.removal)
         identity = self._identity(key, session) if session != "expired" else None
         if identity is None or session == "expired":
             self.table.drop(key)
-            return self._told(Carried(EXPIRED, self._removal))
-        carried = Carried(identity, f"{self._name}={value}; {self._attributes}")
+            return self._told(Carried(EXPIRED, self.cookie.removal))
+        carried = Carried(identity, self.cookie.set_value(value))
         if self._stored and session.active - session.kept >= _KEPT_EVERY:
             self.table.changed.add(key)
             return self._told(carried)
@@ -120,7 +118,7 @@ class Sessions:
         role = self._users.find(session.user)
         if session.identity is not None and session.identity[0] is role:
             return session.identity[1]
-        if role is None or not role.login or role.mark != session.mark:
+        if role is None or not role.login or not role.vouches(session.mark):
             return None
         proof = Proof(session.mark, key)
         identity = named(session.user, "Password", self._dialect)
@@ -145,7 +143,7 @@ class Sessions:
         if not await self._keep():
             self.table.drop(key)
             return None
-        return f"{self._name}={id_text(raw)}; {self._attributes}"
+        return self.cookie.set_value(id_text(raw))
 
     async def end(self, request: Request) -> bool:
         """Log out: the sessions that the request's cookies name are over; False if a store still has one."""
@@ -155,7 +153,7 @@ class Sessions:
         return await self._keep()
 
     def _end_named(self, request: Request) -> None:
-        values = session_values(request.head, self._name)
+        values = session_values(request.head, self.cookie.name)
         keys = [key_of(id_bytes(value)) for value in values if is_session_id(value)]
         ended = [key for key in keys if self.table.drop(key) is not None]
         if ended:

@@ -12,7 +12,7 @@ from fanlight.auth.effects import Fetched
 from fanlight.auth.frontegg import FronteggSettings, FronteggTokens
 from fanlight.auth.identity import Identity
 from fanlight.auth.throttle import Rate, Throttle
-from fanlight.config import Dialect
+from fanlight.config import Dialect, Settings
 from fanlight.http.request import Request
 from fanlight.observe.frontegg_metrics import FronteggMetrics
 from tests.sim import Seeded
@@ -54,11 +54,11 @@ class Bearer:
 class Tenant:
     """A server that asks it, attempts that are under way, and who `rests` on what they gave."""
 
-    def __init__(self) -> None:
+    def __init__(self, **common: Any) -> None:
         self.crowd = Crowd()
         self.throttle = Throttle(Rate(3, 60.0), Rate(0, 1.0))
         self.metrics = FronteggMetrics()
-        self.tokens = FronteggTokens(Dialect(), self.throttle, Seeded(1), self.metrics)
+        self.tokens = FronteggTokens(Dialect(), Settings(**common), self.throttle, Seeded(1), self.metrics)
         self.tokens.passwords.holders = self
         self.rests: list[Any] = []
         self.ended: list[bytes] = []

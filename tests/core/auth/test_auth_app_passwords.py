@@ -279,3 +279,10 @@ def test_metrics_are_shown_where_the_kind_is() -> None:
         "mz_auth_request_duration_seconds",
     ]
     assert not [part for part in Sim(App()).server.metrics.families if part.shape.name.startswith("mz_auth")]
+
+
+def test_an_outage_may_be_told_from_a_wrong_password() -> None:
+    tenant = Tenant(upstream_failure_status=503)
+    outcome = tenant.prove(FetchFailed("timeout"))
+    assert (outcome.status, outcome.body, outcome.reason) == (503, "service unavailable", OUTAGE)
+    assert tenant.prove(Fetched(403, b"")).status == 401

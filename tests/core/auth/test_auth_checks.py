@@ -9,7 +9,7 @@ import pytest
 
 from fanlight.asks import ClientGone, EffectFailed
 from fanlight.auth.checks import BUSY, WRONG, PasswordChecks, Refused, Turns
-from fanlight.auth.effects import AwaitPassword, Secret, VerifyPassword
+from fanlight.auth.effects import AwaitPassword, HashPassword, Secret, StorePassword, VerifyPassword
 from fanlight.auth.identity import Identity, Proof
 from fanlight.auth.scram import derive, parse, verify
 from fanlight.auth.throttle import Rate
@@ -33,9 +33,17 @@ ADA = Identity("ada", "Password", superuser=True)
 class Checking:
     """Checks of a few users, and the attempts that are under way."""
 
-    def __init__(self, burst: int = 3, peer: int = 0) -> None:
+    def __init__(self, burst: int = 3, peer: int = 0, iterations: int = 2, *, filed: bool = False) -> None:
         self.users = Users(USERS)
-        self.checks = PasswordChecks(self.users, Dialect(), Rate(burst, 60.0), Rate(peer, 1.0), Seeded(1))
+        self.checks = PasswordChecks(
+            self.users,
+            Dialect(),
+            Rate(burst, 60.0),
+            Rate(peer, 1.0),
+            Seeded(1),
+            iterations=iterations,
+            filed=filed,
+        )
         self.crowd = Crowd()
 
     def start(self, user: str, password: str, peer: str = PEER) -> Actor:
@@ -269,3 +277,45 @@ def test_a_place_that_was_given_to_someone_gone_is_given_on() -> None:
     assert third.result is True
     turns.leave()
     assert crowd.start(turns.enter("c")).result is True
+
+
+@pytest.mark.parametrize("filed", [False, True])
+def test_a_right_password_of_another_count_is_hashed_anew(filed: bool) -> None:
+    checking = Checking(iterations=3, filed=filed)
+    assert checking.check("ada", "wonderland") == ADA
+    assert checking.check("ada", "wonderland", "192.0.2.8") == ADA
+    ((_, effect),) = checking.crowd.asked
+    assert isinstance(effect, HashPassword)
+    assert (effect.password.reveal(), effect.iterations) == ("wonderland", 3)
+    assert "wonderland" not in repr(effect)
+    again = str(derive("wonderland", bytes(range(32)), 3))
+    checking.crowd.answer(again)
+    role = checking.users.find("ada")
+    assert role is not None
+    assert (role.stored, checking.users.stored_of(role)) == (STORED, again)
+    if filed:
+        assert checking.crowd.answer(True) == StorePassword("ada", STORED, again)
+    assert checking.crowd.begun[0].ended
+    # From now on it is checked against the new form, and once is enough.
+    assert checking.check("ada", "wonderland") == ADA
+    assert checking.crowd.asked == []
+    assert checking.check("ada", "guess") == WRONG
+
+
+def test_a_wrong_password_is_never_hashed_anew() -> None:
+    checking = Checking(iterations=3)
+    for user in ("ada", "out", "none", "nobody"):
+        assert checking.check(user, "guess") == WRONG
+    assert checking.crowd.begun == []
+
+
+def test_a_password_that_changed_while_it_was_hashed_anew_stays() -> None:
+    checking = Checking(iterations=3)
+    checking.check("ada", "wonderland")
+    other = str(derive("other", bytes(32), 3))
+    checking.users.put("ada", other)
+    checking.crowd.answer(str(derive("wonderland", bytes(32), 3)))
+    role = checking.users.find("ada")
+    assert role is not None
+    assert checking.users.stored_of(role) == other
+    assert checking.checks._hashing == set()

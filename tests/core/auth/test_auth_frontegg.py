@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fanlight.auth.chain import Rejected
 from fanlight.auth.frontegg import BAD, parse_app_password, same_user
 from fanlight.auth.identity import Identity
+from fanlight.config import ConfigurationError
 
 from .providing import b64, token
 from .tenancy import CLAIMS, NOW, OTHER, PASSWORD, SETTINGS, TENANT, Tenant
@@ -118,3 +120,27 @@ def test_what_is_no_app_password_is_not_sent_anywhere() -> None:
     for user, password in (("ada", "secret"), ("", PASSWORD), ("a\nb", PASSWORD)):
         assert tenant.start(user, password).result == Rejected(BAD, user=user)
     assert tenant.tokens.passwords.exchanges == 0
+
+
+def test_an_internal_user_only_where_the_operator_says_so() -> None:
+    claims = {**CLAIMS, "type": "tenantApiToken", "metadata": {"user": "mz_system"}}
+    tenant = Tenant(allow_internal_from_token=True)
+    proved = tenant.crowd.start(tenant.tokens.prove_token(SETTINGS, token(claims))).result
+    assert proved == Identity("mz_system", "Frontegg", internal=True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"tenant_id": "x"}, "frontegg.tenant_id: expected a UUID"),
+        ({"tenant_id": 5}, "frontegg.tenant_id: expected a string, got a number"),
+        ({"token_url": "admin.example"}, "frontegg.token_url: expected a URL of http or https"),
+        ({"public_key": "secret"}, "frontegg.public_key: expected a public key as PEM text"),
+        ({"admin_role": None}, "frontegg.admin_role: expected a string, got null"),
+        ({"issuer": 5}, "frontegg.issuer: expected a string, got a number"),
+    ],
+)
+def test_settings_that_are_none(changed: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        evolve(SETTINGS, **changed)
+    assert str(caught.value) == problem

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fanlight.asks import Routine
 from fanlight.auth.authorization import Credentials, Password, Token
 from fanlight.auth.chain import MISSING, Carried, Rejected
+from fanlight.auth.cookies import SessionCookie
 from fanlight.auth.decisions import Refusal
 from fanlight.auth.gates import Decision, Gates
 from fanlight.auth.groups import GROUPS, RouteGroup
@@ -53,6 +54,7 @@ class Table:
     def __init__(self, carried: Carried, *, late: bool = False) -> None:
         self.carried = carried
         self.late = late
+        self.cookie = SessionCookie("mz_session")
 
     def find(self, request: Request) -> Carried | Routine[Carried]:
         return self._find() if self.late else self.carried

@@ -19,7 +19,9 @@ from tests.sim import START, Seeded
 from .driving import Crowd
 from .providing import pem
 
-TENANT = FronteggSettings(token_url="https://a.example", tenant_id="x", public_key=pem("RSA"))
+TENANT = FronteggSettings(
+    token_url="https://a.example", tenant_id="11111111-2222-4333-8444-555555555555", public_key=pem("RSA")
+)
 REQUEST = cast(Request, SimpleNamespace(peer="192.0.2.7"))
 BAD = Rejected("invalid credentials")
 

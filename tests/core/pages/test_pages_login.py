@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -237,3 +238,36 @@ def test_a_store_that_fails() -> None:
     assert house.ask("/api/logout", mine, method="POST").status == 500
     refusals = [note for note in house.sim.notes if isinstance(note, Refusal)]
     assert {(note.text, note.status) for note in refusals} == {("failed to update session", 401)}
+
+
+def test_a_login_that_leads_nowhere_may_be_refused() -> None:
+    house = House(login_requires_reachable_role=True, groups={"base": "Normal", "webhook": "Internal"})
+    assert house.log_in("ada").status == 200
+    answer = house.log_in("mz_system")
+    assert (answer.status, answer.body, answer.get("set-cookie")) == (401, b"", None)
+    assert [note.text for note in house.sim.notes if isinstance(note, Refusal)] == ["role dissallowed"]
+    house = House(login_requires_reachable_role=True, groups={"base": "Normal", "metrics": "Internal"})
+    assert house.log_in("mz_system").status == 200
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_cookie_has_the_name_that_the_listener_gives_it(tls: bool) -> None:
+    prefix: dict[str, Any] = {"tls": True, "cookie_prefix": "host"} if tls else {}
+    house = House(listener={"cookie_suffix_port": True, **prefix})
+    name = "__Host-mz_session_6876" if tls else "mz_session_6876"
+    if tls:
+        state = house.sim.server.listeners["main"]
+        assert state.sessions is not None
+        cookie_ = state.sessions.cookie
+        assert cookie_.set_value("x") == f"{name}=x; HttpOnly; SameSite=Strict; Secure; Path=/"
+        return
+    answer = house.log_in()
+    assert (answer.get("set-cookie") or "").startswith(f"{name}=")
+    mine = cookie(answer)
+    assert house.ask("/api/livez", mine).status == 200
+    assert house.ask("/api/livez", (mine[0], mine[1].replace("_6876", ""))).status == 401
+    foreign = ("origin", "https://evil.example")
+    assert house.ask("/api/logout", mine, foreign, method="POST").status == 403
+    out = house.ask("/api/logout", mine, method="POST")
+    assert (out.get("set-cookie") or "").startswith(f"{name}=; ")
+    assert house.ask("/api/livez", mine).status == 401
