@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 CROWDED = text(429, "too many requests, try again later")
 UNAUTHORIZED = "unauthorized"
+NO_MESSAGE = Rejected("no first message")
 PROTOCOL_ERROR = 1002
 
 
@@ -79,6 +80,8 @@ async def _admitted(request: Request) -> Mapping[str, str] | None:
     finally:
         lobby.leave(request.peer)
     if isinstance(opening, PeerClosed):
+        if opening.fault:  # too long, say: refused like any other
+            await Report(refusal_of(request, NO_MESSAGE, "WebSocket", "debug"))
         return None
     identity = await _proved(request, opening)
     if opening is None or isinstance(identity, Rejected):
@@ -92,7 +95,7 @@ async def _admitted(request: Request) -> Mapping[str, str] | None:
 async def _proved(request: Request, opening: Opening | None) -> Identity | Rejected:
     """Who the first message is from; finding that out has a time of its own, so that nobody holds a socket open."""
     if opening is None:
-        return Rejected("no first message")
+        return NO_MESSAGE
     await LimitTime(request.server.limits.verification)
     try:
         identity = await request.listener.gates.admit(request, opening.credentials)

@@ -271,3 +271,41 @@ def test_the_cookie_has_the_name_that_the_listener_gives_it(tls: bool) -> None:
     out = house.ask("/api/logout", mine, method="POST")
     assert (out.get("set-cookie") or "").startswith(f"{name}=; ")
     assert house.ask("/api/livez", mine).status == 401
+
+
+@pytest.mark.parametrize(
+    ("first", "reason"),
+    [
+        ({"user": "ada", "password": "guess"}, "invalid credentials"),
+        ({"user": "nobody", "password": "wonderland"}, "invalid credentials"),
+        ({"user": "a\nb", "password": ""}, "invalid credentials"),
+        ({"user": "mz_system", "password": "sys"}, "role dissallowed"),
+        ({"token": "t"}, "missing authorization header"),
+        ({}, "missing authorization header"),
+        ([], "no first message"),
+        (None, "no first message"),
+        ({"user": "ada", "password": "x" * 70_000}, "no first message"),
+    ],
+)
+def test_a_refused_first_message_leaves_a_record(house: House, first: Any, reason: str) -> None:
+    _, socket = house.socket()
+    if first is not None:
+        socket.send(json.dumps(first))
+    house.sim.advance(11)
+    assert socket.receive() in (Closed(1002, "unauthorized"), Closed(1009, ""))
+    (record,) = [note for note in house.sim.notes if isinstance(note, Refusal)]
+    assert (record.how, record.level, record.group, record.text) == ("WebSocket", "debug", "ws", reason)
+    (event,) = house.sim.server.audit.events
+    assert (event.how, event.outcome, event.reason, event.peer) == ("WebSocket", "refused", reason, "127.0.0.1")
+    assert event.user == record.user
+    assert "\n" not in event.user
+    assert event.kind == "Password"
+
+
+def test_a_throttled_first_message_leaves_a_record(house: House) -> None:
+    house = House(house.version, auth_failure_burst=1, auth_failure_refill_seconds=60)
+    for reason in ("invalid credentials", "too many attempts"):
+        _, socket = house.socket(first={"user": "ada", "password": "guess"})
+        assert socket.receive() == Closed(1002, "unauthorized")
+        assert house.sim.server.audit.events[-1].reason == reason
+    assert house.sim.server.audit.events[-1].outcome == "limited"
