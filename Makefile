@@ -64,6 +64,14 @@ test-all: ## Run the tests on every Python of PYTHONS (3.11 3.12 3.13) that this
 bench: $(VENV)/.bench ## Measure against other servers, side by side (a table, written to a file)
 	@$(BIN)/python -m bench
 
+.PHONY: provider
+provider: $(VENV)/.provider ## Install an OpenID provider (npm) for the tests with real parts, and run those
+	@$(BIN)/python -m pytest -q tests/real $(QUIETLY)
+
+.PHONY: mutants
+mutants: $(VENV)/.mutants ## Break authentication in each place, and list what no test notices (MODULES="jwt oidc"; an hour)
+	@$(BIN)/python -m fuzz.mutants $(MODULES)
+
 .PHONY: build
 build: $(VENV)/.dev ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation
@@ -97,4 +105,14 @@ $(VENV)/.dev: $(VENV)/.run
 $(VENV)/.bench: $(VENV)/.dev
 	@echo "installing the servers that the benchmarks compare with into $(VENV)"
 	@$(PIP) install --group bench
+	@touch $@
+
+$(VENV)/.mutants: $(VENV)/.dev
+	@echo "installing the maker of mutants into $(VENV)"
+	@$(PIP) install --group mutants
+	@touch $@
+
+$(VENV)/.provider: $(VENV)/.dev
+	@echo "installing an OpenID provider into $(VENV)/provider"
+	@npm install --silent --no-fund --no-audit --prefix $(VENV)/provider oidc-provider@9
 	@touch $@

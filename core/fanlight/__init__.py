@@ -25,6 +25,11 @@ from .http.response import Refused as Refused
 from .http.response import Response as Response
 from .http.response import SendBody as SendBody
 from .http.router import Route as Route
+from .leadership import FileLockLeader as FileLockLeader
+from .leadership import Leadership as Leadership
+from .leadership import ManualLeader as ManualLeader
+from .leadership import PostgresAdvisoryLockLeader as PostgresAdvisoryLockLeader
+from .leadership import SoloLeader as SoloLeader
 from .limits import Limits as Limits
 from .listeners import ALL_GROUPS as ALL_GROUPS
 from .listeners import DEFAULT_GROUPS as DEFAULT_GROUPS
@@ -38,11 +43,18 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .connection import Connection as Connection
+    from .observe.queries import MetricQuery as MetricQuery
+    from .observe.queries import MetricQuerySet as MetricQuerySet
     from .server import Server as Server
 
-# Only a transport needs these two, and with them the parsers: a program that
-# merely describes what is served does not pay for them.
-_LATER = {"Connection": "connection", "Server": "server"}
+# Only a transport needs the first two, and with them the parsers, and few programs the others: a program
+# that merely describes what is served does not pay for them.
+_LATER = {
+    "Connection": "connection",
+    "Server": "server",
+    "MetricQuery": "observe.queries",
+    "MetricQuerySet": "observe.queries",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,18 +8,22 @@ any thread.  It opens nothing; mistakes are raised here, before anything runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .config import ConfigurationError, Dialect, Remark, Settings
 from .http.router import Handler, Route
+from .leadership import Leader, Leadership, ManualLeader, SoloLeader
 from .limits import Limits
 from .listeners import Listener, vet
+from .liveness import Liveness
 from .readiness import Readiness
 from .relations import Relation
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from .audit_log import AuditLog
     from .auth.effects import SessionStore
     from .auth.frontegg import FronteggSettings
     from .auth.groups import RouteGroup
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
     from .auth.oidc import OidcSettings
     from .auth.users import Users
     from .catalog import Catalog
+    from .observe.queries import MetricQuerySet
+    from .system import SystemVariables
+    from .workers import WorkerRegistry
 
 Source = TypeVar("Source", bound=Callable[[], Iterable[Any]])
 
@@ -40,12 +47,15 @@ class App:
     may have `sql_result_bytes`; SUBSCRIBE looks every `sql_poll_seconds` (at least 0.05).
     `heap_frames` (1 to 64) is how deep heap profiles look;
     `fork` "never" keeps the heap profiler from forking.  `metric_rules` are
-    enrichment rules by metric name.  `pages` False leaves out every route of
+    enrichment rules by metric name.  `enable_public_metrics_endpoint` False has
+    `/metrics/public` answer 503; it may be changed while it is served.  `pages` False leaves out every route of
     our own, so that only `routes` are served.  `users` are those of kind
     Password; a `users_file` of the settings replaces them when serving starts.
     `session_store` keeps logins over a restart (None: a `sessions_file` of the
     settings does, or nothing).  `oidc` and `frontegg` describe the providers of
-    those kinds; both may be replaced while they are used.
+    those kinds; both may be replaced while they are used.  `leader` says what
+    makes this process the leader of several; with `ready_requires_leader` only
+    the leader is ready.
 
     Raises `ConfigurationError` for listeners that may not start; what else a
     person should know is in `remarks`.
@@ -67,11 +77,14 @@ class App:
         heap_frames: int = 16,
         fork: Literal["auto", "never"] = "auto",
         metric_rules: Mapping[str, list[dict[str, Any]]] | None = None,
+        enable_public_metrics_endpoint: bool = True,
         pages: bool = True,
         users: Users | None = None,
         session_store: SessionStore | None = None,
         oidc: OidcSettings | None = None,
         frontegg: FronteggSettings | None = None,
+        leader: Leader | None = None,
+        ready_requires_leader: bool = False,
     ) -> None:
         if not 1 <= heap_frames <= 64:
             raise ValueError("heap_frames is 1 to 64")
@@ -89,10 +102,22 @@ class App:
         self.heap_frames = heap_frames
         self.fork: Literal["auto", "never"] = fork
         self.metric_rules: Mapping[str, list[dict[str, Any]]] = metric_rules or {}
+        if self.metric_rules:
+            from .federation.rules import read_rules
+
+            read_rules(self.metric_rules)
+        self.enable_public_metrics_endpoint = enable_public_metrics_endpoint
         self.readiness = Readiness()
+        self.liveness = Liveness()
+        self.leader: Leader = leader or SoloLeader()
+        self.leadership = Leadership()
+        self.ready_requires_leader = ready_requires_leader
+        self._led = False
         self.relations: dict[str, Relation] = {}
         self._registry = registry
         self._catalog: Catalog | None = None
+        self._workers: WorkerRegistry | None = None
+        self._metric_sets: dict[str, MetricQuerySet] | None = None
         self._users = users
         self.session_store = session_store
         self.oidc = oidc
@@ -135,14 +160,67 @@ class App:
             self._catalog = Catalog()
         return self._catalog
 
+    @cached_property
+    def audit_log(self) -> AuditLog:
+        """The events of `mz_catalog.mz_audit_events`."""
+        from .audit_log import AuditLog
+
+        return AuditLog()
+
+    @cached_property
+    def system(self) -> SystemVariables:
+        """The system variables; may be set from any thread while they are served."""
+        from .system import SystemVariables
+
+        return SystemVariables()
+
+    def lead(self) -> Leadership:
+        """The leadership of a server that begins now.
+
+        Whoever watches `leadership` goes on watching it.  The program's own
+        moves stand; any other leadership begins anew with each server.
+        """
+        if self._led and not isinstance(self.leader, ManualLeader):
+            self.leadership = self.leadership.again()
+        self._led = True
+        return self.leadership
+
+    @property
+    def workers(self) -> WorkerRegistry:
+        """The worker processes; may be changed from any thread while they are served."""
+        if self._workers is None:
+            from .workers import WorkerRegistry
+
+            self._workers = WorkerRegistry()
+        return self._workers
+
+    @property
+    def metric_sets(self) -> Mapping[str, MetricQuerySet]:
+        """The metrics from SQL by name; each is served at `/metrics/{name}`."""
+        return self._sets()
+
+    def metrics_from_sql(self, queries: MetricQuerySet) -> None:
+        """Serve `queries` at `/metrics/{name}`, in place of what was there; a new name only before serving starts."""
+        self._sets()[queries.name] = queries
+
+    def _sets(self) -> dict[str, MetricQuerySet]:
+        if self._metric_sets is None:
+            from .observe.default_queries import DEFAULTS
+
+            self._metric_sets = {each.name: each for each in DEFAULTS}
+        return self._metric_sets
+
     @property
     def routes(self) -> list[Route]:
         """Every route, ours and the program's; listeners serve those of their groups."""
         if not self._pages:
             return list(self._routes)
+        from .pages.promsql import query_set
         from .pages.table import ROUTES
 
-        return [*ROUTES, *self._routes]
+        known = {route.path for route in ROUTES}
+        sets = [each.path for each in self.metric_sets.values() if each.path not in known]
+        return [*ROUTES, *[Route("GET", path, "metrics", query_set) for path in sets], *self._routes]
 
     def route(
         self, method: str, path: str, *, group: RouteGroup = "base", privileged: bool = False, websocket: bool = False

@@ -18,6 +18,7 @@ from attrs import define, field, frozen
 
 from .jsontext import elements, encode, fragments, members, pieces, quoted
 from .relations import Relation
+from .workers import OWN, OWN_CLUSTER_NAME, OWN_REPLICA_NAME, Replica
 
 Kind = Literal["Table", "View", "Source", "Sink", "Secret", "Func", "Type"]
 KINDS: tuple[Kind, ...] = ("Table", "View", "Source", "Sink", "Secret", "Func", "Type")
@@ -31,7 +32,7 @@ _AT_ONCE = 256
 FIRST_OID = 16384
 """Below it PostgreSQL keeps the oids of its own objects, and clients know some of them."""
 OWNER = "s1"
-CLUSTER = "s1"
+CLUSTER = OWN
 DATABASE = "u1"
 SYSTEM_SCHEMA = "process"
 """Ids that never change: there is one owner, one cluster, one database in a process."""
@@ -57,7 +58,7 @@ class Exposed:
     `roles` maps the names of roles to whether they are internal, the first
     owns everything.  `routes` are those of each listener, `defaults` the
     configuration's names with their default texts, `process` says which
-    process this is, `addresses` where it listens.
+    process this is, `addresses` where it listens, `replicas` its workers.
     """
 
     system: Sequence[Relation] = ()
@@ -68,10 +69,29 @@ class Exposed:
     modules: Sequence[Module] = ()
     process: Mapping[str, Any] = field(factory=dict[str, Any])
     addresses: Sequence[str] = ()
+    replicas: Sequence[Replica] = ()
+
+
+@frozen
+class Place:
+    """An object by its names; `database` is empty for objects of the system."""
+
+    name: str
+    schema: str
+    database: str
+
+
+@frozen
+class Entry:
+    """An object of the catalog in a few words; `kind` is that of the dump."""
+
+    id: str
+    kind: Kind
+    place: Place
 
 
 @define(eq=False)
-class _Item:
+class Item:
     """An object as it was added; `text` is its entry up to the open list of what refers to it.
 
     Kept as text: what the host handed in is read once, when it is added, and a
@@ -80,6 +100,7 @@ class _Item:
     """
 
     id: str
+    kind: Kind
     place: tuple[str, str]
     text: str
     comment: str
@@ -87,16 +108,15 @@ class _Item:
     gone: int = 0
 
 
-def _as_of(order: list[_Item], length: int, moment: int) -> Iterator[_Item]:
+def _as_of(order: list[Item], length: int, moment: int) -> Iterator[list[Item]]:
     """The first `length` of `order`, without those that had gone by `moment`.
 
     Taken a few at a time: a list of all would hold up the host while it is made,
     and once more while the cyclic collector goes through it.
     """
     for start in range(0, length, _AT_ONCE):
-        for item in order[start : min(start + _AT_ONCE, length)]:
-            if not item.gone or item.gone > moment:
-                yield item
+        part = order[start : min(start + _AT_ONCE, length)]
+        yield [item for item in part if not item.gone or item.gone > moment]
 
 
 class Catalog:
@@ -115,9 +135,10 @@ class Catalog:
         self._schemas: dict[str, tuple[str, int]] = {}
         self._relations: dict[tuple[str, str], tuple[str, int]] = {}
         self._relation_ids: set[str] = set()
-        self._items: dict[str, _Item] = {}
+        self._relation_places: dict[str, tuple[str, str]] = {}
+        self._items: dict[str, Item] = {}
         # The items as they came, and those that have gone, until these are too many.
-        self._order: list[_Item] = []
+        self._order: list[Item] = []
         self._gaps = 0
         self._departures = count(1)
         self._places: dict[tuple[str, str], str] = {}
@@ -160,7 +181,7 @@ class Catalog:
         body = f'{{"{kind}":{encode(definition or {})}}}'
         if len(body) > LARGEST_DEFINITION:
             raise ValueError(f"the definition of {schema}.{name} is over {LARGEST_DEFINITION} characters of JSON")
-        return self._put("s" if system else "u", (schema, name), body, tuple(references), comment)
+        return self._put("s" if system else "u", kind, (schema, name), body, tuple(references), comment)
 
     def remove(self, id: str) -> None:  # noqa: A002 - the word of the dump
         """Take out an object that was added.
@@ -199,18 +220,49 @@ class Catalog:
         """
         return self._identity(relation, system)[0]
 
+    def place(self, id: str) -> Place | None:  # noqa: A002 - the word of the dump
+        """Where the object with that id is; None for an id that nobody has, or a relation nobody has identified."""
+        item = self._items.get(id)
+        found = item.place if item is not None else self._relation_places.get(id)
+        return self._placed(id, found) if found is not None else None
+
+    def entries(self, system: Iterable[Relation], published: Iterable[Relation]) -> Iterator[Entry]:
+        """Every object: the relations of the process, those of the host, and what was added."""
+        for relations, own in ((system, True), (published, False)):
+            for relation in relations:
+                identity = self.identify(relation, system=own)
+                yield Entry(identity, "View", self._placed(identity, (relation.schema, relation.name)))
+        for item in list(self._items.values()):
+            yield Entry(item.id, item.kind, self._placed(item.id, item.place))
+
+    def _placed(self, identity: str, place: tuple[str, str]) -> Place:
+        schema, name = place
+        return Place(name, schema, "" if identity.startswith("s") else self.database)
+
     def __contains__(self, id: object) -> bool:  # noqa: A002 - the word of the dump
-        return id in self._items or id in self._relation_ids
+        return id in self._items or id in self._relation_places
 
     def __len__(self) -> int:
         """How many objects were added; relations are not counted."""
         return len(self._items)
 
+    def counted(self) -> int:
+        """How many objects were added, as their order has it; put right where two threads changed it at once."""
+        if len(self._order) - self._gaps != len(self._items):
+            self._close_gaps()
+        return len(self._order) - self._gaps
+
+    def slices(self) -> Iterator[list[Item]]:
+        """The objects of now, a few at a time; what is added or removed meanwhile does not show."""
+        return _as_of(self._order, len(self._order), next(self._departures))
+
     def dump(self, exposed: Exposed) -> Iterator[bytes]:
         """The catalog as one JSON object, in pieces (see `jsontext.pieces`)."""
         return pieces(members(self._sections(exposed)))
 
-    def _put(self, letter: str, place: tuple[str, str], body: str, references: tuple[str, ...], comment: str) -> str:
+    def _put(
+        self, letter: str, kind: Kind, place: tuple[str, str], body: str, references: tuple[str, ...], comment: str
+    ) -> str:
         """Give the object an id and an oid and enter it.  Everything was checked before: nothing here fails."""
         schema, name = place
         self._schema(schema)
@@ -218,7 +270,7 @@ class Catalog:
         text = self._opening(identity, next(self._oids), schema, name) + body
         for reference in references:
             self._referrers.setdefault(reference, {})[identity] = None
-        item = self._items[identity] = _Item(identity, place, text, comment, references)
+        item = self._items[identity] = Item(identity, kind, place, text, comment, references)
         self._order.append(item)
         self._places[place] = identity
         return identity
@@ -246,18 +298,20 @@ class Catalog:
             letter = "s" if system else "u"
             fresh = (f"{letter}{next(self._serials[letter])}", next(self._oids))
             known = self._relations.setdefault(place, fresh)
-            self._relation_ids.add(known[0])
+            self._relation_places[known[0]] = place
             self._schema(relation.schema)
         return known
 
     def _sections(self, exposed: Exposed) -> _Members:
         """The members of the dump in order; each is made when the one before it is out."""
-        # Another thread added or removed something just while the gaps were closed.
-        if len(self._order) - self._gaps != len(self._items):
-            self._close_gaps()
+        self.counted()
         # The objects of the start: what is added or removed while the dump goes out does not show.
-        items = partial(_as_of, self._order, len(self._order), next(self._departures))
-        roles = _roles(exposed.roles)
+        parts = partial(_as_of, self._order, len(self._order), next(self._departures))
+
+        def items() -> Iterator[Item]:
+            return chain.from_iterable(parts())
+
+        roles = role_ids(exposed.roles)
         clusters = _clusters(exposed)
         yield "database_by_name", fragments({self.database: DATABASE})
         yield "database_by_id", fragments({DATABASE: self._database()})
@@ -320,7 +374,7 @@ class Catalog:
             opening = self._opening(identity, oid, relation.schema, relation.name)
             yield identity, chain((opening,), fragments({"View": _view(relation)}), self._closing(identity))
 
-    def _item_entries(self, items: Iterable[_Item]) -> _Members:
+    def _item_entries(self, items: Iterable[Item]) -> _Members:
         """Entries of objects that were added: their text is there already."""
         for item in items:
             yield item.id, chain((item.text,), self._closing(item.id))
@@ -345,7 +399,7 @@ def _view(relation: Relation) -> Mapping[str, Any]:
     return {"columns": columns, "privileged": relation.privileged, "cost": relation.cost}
 
 
-def _comments(relations: Iterable[tuple[tuple[str, int], Relation]], items: Iterable[_Item]) -> Iterator[str]:
+def _comments(relations: Iterable[tuple[tuple[str, int], Relation]], items: Iterable[Item]) -> Iterator[str]:
     """The comments by id.  What has none gives an empty fragment: passing over it is work, too."""
     comments = chain(
         ((identity, relation.doc) for (identity, _), relation in relations),
@@ -362,7 +416,7 @@ def _comments(relations: Iterable[tuple[tuple[str, int], Relation]], items: Iter
     yield "{}" if separator == "{" else "}"
 
 
-def _roles(roles: Mapping[str, bool]) -> dict[str, dict[str, Any]]:
+def role_ids(roles: Mapping[str, bool]) -> dict[str, dict[str, Any]]:
     """Roles by id: internal ones are `s1`, `s2`, …, others `u1`, …, in the order given."""
     serials = {"s": count(1), "u": count(1)}
     numbered: dict[str, dict[str, Any]] = {}
@@ -374,7 +428,19 @@ def _roles(roles: Mapping[str, bool]) -> dict[str, dict[str, Any]]:
 
 
 def _clusters(exposed: Exposed) -> dict[str, dict[str, Any]]:
-    """The process itself: one system cluster of one replica with one process, reached without a socket."""
+    """Clusters by id, each with its replicas by id: this process, reached without a socket, then its workers."""
     process = {"process": 0, "addr": exposed.addresses[0] if exposed.addresses else None}
-    replica = {"name": "r1", "pid": exposed.process.get("pid"), "processes": [process]}
-    return {CLUSTER: {"id": CLUSTER, "name": "process", "replicas": {CLUSTER: replica}}}
+    replica = {"name": OWN_REPLICA_NAME, "pid": exposed.process.get("pid"), "processes": [process]}
+    clusters: dict[str, dict[str, Any]] = {
+        CLUSTER: {"id": CLUSTER, "name": OWN_CLUSTER_NAME, "replicas": {CLUSTER: replica}}
+    }
+    for each in exposed.replicas:
+        if each.locate is not None:
+            new = {"id": each.cluster.id, "name": each.cluster.name, "replicas": {}}
+            shown = [
+                {"process": number, "addr": str(where) if where is not None else None}
+                for number, where in enumerate(each.addresses())
+            ]
+            known = clusters.setdefault(each.cluster.id, new)
+            known["replicas"][each.id] = {"name": each.name, "pid": None, "processes": shown}
+    return clusters

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .server import Server
 
-_OWN = ("sql_writers", "sql_connections", "heap_frames", "fork")
+_OWN = ("sql_writers", "sql_connections", "heap_frames", "fork", "enable_public_metrics_endpoint")
 """Settings that are attributes of `App` itself and of no group of settings."""
 _OWN_DEFAULTS: Mapping[str, Any] = {
     "sql_writers": "privileged",
     "sql_connections": 5000,
     "heap_frames": 16,
     "fork": "auto",
+    "enable_public_metrics_endpoint": True,
 }
 
 
@@ -96,6 +97,8 @@ def settings(app: App) -> Iterator[Setting]:
     yield from _settings("", app.settings)
     for name in _OWN:
         yield _setting(name, getattr(app, name), _OWN_DEFAULTS[name])
+    for variable in app.system.declared():
+        yield Setting(variable.name, app.system.get(variable.name), variable.default)
     for listener in app.listeners:
         yield from _settings(f"listeners.{listener.name}", listener)
 

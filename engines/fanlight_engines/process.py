@@ -1,4 +1,4 @@
-"""The live relations of the process: everything in the schema `process`.
+"""The live relations of the process: everything in the schema `process`, and the audit log.
 
 One tuple of declarations, and the same bound to a running server.  Each is
 walked in the worker's thread that reads it, gives way while it is walked, and
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from fanlight.relations import Relation
 
-from . import process_metrics, process_server
+from . import process_metrics, process_registry, process_server
 from .process_files import FILES
 from .process_frames import FRAMES
 from .process_heap import GC_GENERATIONS, GC_OBJECTS, GC_SIZES
 from .process_logs import LOG_RECORDS, RecentLogs
 from .process_metrics import METRICS
 from .process_modules import MODULES
-from .process_server import AUTH_EVENTS, CONNECTIONS, REQUESTS, ROUTES, SESSIONS, SETTINGS
+from .process_registry import OBJECTS, WORKERS
+from .process_server import AUDIT_EVENTS, AUTH_EVENTS, CONNECTIONS, REQUESTS, ROUTES, SESSIONS, SETTINGS
 from .process_tasks import TASKS
 from .process_threads import THREADS
 from .process_trio import remember_run
@@ -39,10 +40,13 @@ DECLARED: tuple[Relation, ...] = (
     REQUESTS,
     SETTINGS,
     ROUTES,
+    WORKERS,
+    OBJECTS,
     SESSIONS,
     AUTH_EVENTS,
     FILES,
     LOG_RECORDS,
+    AUDIT_EVENTS,
 )
 """Every relation, as it is documented; those of the server have no rows here."""
 
@@ -57,7 +61,12 @@ class ProcessRelations:
     def __init__(self, server: Server) -> None:
         self._logs = RecentLogs()
         remember_run()
-        bound = (*process_server.bound(server), process_metrics.bound(server), self._logs.relation())
+        bound = (
+            *process_server.bound(server),
+            process_metrics.bound(server),
+            *process_registry.bound(server, lambda: self.relations),
+            self._logs.relation(),
+        )
         by_name = {relation.name: relation for relation in (*DECLARED, *bound)}
         self.relations: tuple[Relation, ...] = tuple(by_name.values())
 

@@ -23,6 +23,7 @@ from ..clients.messages import Answer, Outgoing
 from ..clients.wires import Wire
 from .model import Json, Mismatch
 from .providers import Providers
+from .stubs import ReplicaOf
 
 GROUPS = ("base", "webhook", "internal", "metrics", "profiling", "mcp_agent", "mcp_developer", "console_config")
 
@@ -45,7 +46,9 @@ class World:
     a SQL session answers; `now` sets the wall clock; `result_limit` bounds the
     rows of one statement, in bytes; `connections` how many SQL sessions may be open.
     `users` are those of kind Password (`password` in the clear), `settings` more of the app's settings.
-    `providers` are other servers; `secure` clients speak TLS.
+    `leadership` is where the program has moved that; None: it has nothing to do with it.
+    `providers` are other servers; `secure` clients speak TLS.  `config` are live variables, `promsql` the
+    metrics from SQL by endpoint, `replicas` the workers, which listen already.
     """
 
     listeners: tuple[Listening, ...] = (Listening(),)
@@ -61,6 +64,10 @@ class World:
     settings: Mapping[str, Json] = Factory(dict)
     providers: Providers | None = None
     secure: bool = False
+    leadership: str | None = None
+    config: Mapping[str, Json] = Factory(dict)
+    promsql: Mapping[str, list[Mapping[str, Json]]] = Factory(dict)
+    replicas: tuple[ReplicaOf, ...] = ()
 
 
 class Stage(Protocol):

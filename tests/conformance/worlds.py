@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -13,16 +13,27 @@ from fanlight.app import App
 from fanlight.auth.scram import derive
 from fanlight.auth.users import Role, Users
 from fanlight.config import Settings
+from fanlight.leadership import Leadership, ManualLeader
 from fanlight.listeners import Listener
+from fanlight.observe.queries import MetricQuery, MetricQuerySet
 
+from .controls import set_variable
 from .model import Json
 from .stage import Listening, World
+from .stubs import query_of
 from .tls import files
 
 DEFAULT_PORT = 6876
 
 ROUNDS = 4096
 """Of the hashes of a case's users."""
+WAYS: Mapping[str | None, tuple[Callable[[Leadership], object], ...]] = {
+    "CatchingUp": (Leadership.set_catching_up,),
+    "ReadyToPromote": (Leadership.set_ready_to_promote,),
+    "Promoting": (Leadership.set_ready_to_promote, Leadership.promote),
+    "IsLeader": (Leadership.set_is_leader,),
+}
+"""How a program gets to a state of the leadership."""
 
 
 def port_of(listening: Listening) -> int:
@@ -56,16 +67,37 @@ def application(world: World, *, any_port: bool) -> App:
         users=Users({name: role_of(given) for name, given in world.users.items()}),
         oidc=world.providers.oidc() if world.providers is not None else None,
         frontegg=world.providers.frontegg(options.get("frontegg_oauth_issuer_url")) if world.providers else None,
+        leader=ManualLeader() if world.leadership is not None else None,
     )
+    for move in WAYS.get(world.leadership, ()):
+        move(app.leadership)
     if world.result_limit is not None:
         app.sql_result_bytes = world.result_limit
     if world.connections is not None:
         app.sql_connections = world.connections
+    for name, value in world.config.items():
+        set_variable(app, name, value)
+    for endpoint, definitions in world.promsql.items():
+        app.metrics_from_sql(MetricQuerySet(endpoint, tuple(map(_definition, definitions))))
+    for replica in world.replicas:
+        cluster = app.workers.add_cluster(replica.cluster_name, id=replica.cluster_id)
+        app.workers.add_replica(cluster, replica.replica_name, replica.addresses, id=replica.replica_id)
     if world.engine == "pending":
         app.readiness.set("engine", False)
     elif world.engine == "failed":
         app.readiness.fail("engine")
     return app
+
+
+def _definition(given: Mapping[str, Json]) -> MetricQuery:
+    """A definition of a case, with a query that gives its rows."""
+    return MetricQuery(
+        metric_name=given["metric_name"],
+        help=given["help"],
+        query=query_of(given["metric_name"], given),
+        value_column_name=given["value_column_name"],
+        per_replica=given["per_replica"],
+    )
 
 
 def role_of(given: Mapping[str, Json]) -> Role:

@@ -28,9 +28,11 @@ def session_values(head: Head, name: str) -> list[str]:
     line = head.values.get("cookie")
     if line is None:
         return []
+    size = len(line)
     if len(head.values) != len(head.fields):  # some field is repeated, and several Cookie fields are one list
-        line = ";".join(head.all("cookie"))
-    if len(line) > _BYTES or line.count(";") >= _PAIRS:
+        fields = head.all("cookie")
+        line, size = ";".join(fields), sum(map(len, fields))
+    if size > _BYTES or line.count(";") >= _PAIRS:
         return []
     if ";" not in line:
         key, _, value = line.strip(" \t").partition("=")

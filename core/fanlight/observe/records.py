@@ -74,3 +74,21 @@ class Trouble:
     """Something the operator should know once: not a bug of ours, nothing was refused."""
 
     text: str
+
+
+@frozen
+class Checked:
+    """A readiness check fails now for another reason than before, or passes again (`reason` empty)."""
+
+    name: str
+    reason: str
+    error: BaseException | None = None
+
+
+@frozen
+class MetricSkipped:
+    """A metric from SQL that one scrape had to do without; `why` is what the engine said, or a worker."""
+
+    path: str
+    metric: str
+    why: str

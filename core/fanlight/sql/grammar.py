@@ -8,12 +8,14 @@ other word is left to the engine unread.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from .errors import Unreadable, not_supported, syntax_error
 from .lexer import name_of, split, string_value
 from .reading import Words
 from .statements import (
     Action,
+    AlterSystem,
     Begin,
     CancelBackend,
     Commit,
@@ -38,8 +40,12 @@ def read_script(text: str) -> tuple[Statement, ...]:
     """The statements of `text`, in order.  Raises `Unreadable` with 42601 or 0A000.
 
     Costs about half a microsecond a byte, so long texts are read by a worker
-    (`effects.ReadScript`).
+    (`effects.ReadScript`), and short ones, which come again, are remembered.
     """
+    return _remembered(text) if len(text) <= _SHORT else _read(text)
+
+
+def _read(text: str) -> tuple[Statement, ...]:
     statements: list[Statement] = []
     behind, offset = 0, 0
     for span in split(text):
@@ -47,6 +53,10 @@ def read_script(text: str) -> tuple[Statement, ...]:
         behind = span.start
         statements.append(read_statement(text[span.start : span.end], span.first, offset))
     return tuple(statements)
+
+
+_SHORT = 512
+_remembered = lru_cache(maxsize=64)(_read)
 
 
 def read_statement(text: str, first: str, offset: int | None = None) -> Statement:
@@ -143,6 +153,22 @@ def _set(source: Words) -> Action:
     if not (source.take("=") or source.take("TO")):
         raise Unreadable(syntax_error(source.peek()))
     return Set(name, _value(source), local)
+
+
+def _alter(source: Words) -> Action:
+    """ALTER SYSTEM; whatever else is altered is the engine's."""
+    if not source.take("SYSTEM"):
+        return Run("ALTER")
+    if source.take("RESET"):
+        name = None if source.take("ALL") else _variable(source)
+        source.end()
+        return AlterSystem(name, None)
+    if not source.take("SET"):
+        raise Unreadable(syntax_error(source.peek()))
+    name = _variable(source)
+    if not (source.take("=") or source.take("TO")):
+        raise Unreadable(syntax_error(source.peek()))
+    return AlterSystem(name, _value(source))
 
 
 def _variable(source: Words) -> str:
@@ -309,6 +335,7 @@ _READERS: dict[str, Callable[[Words], Action]] = {
     "ABORT": _rollback,
     "SAVEPOINT": _savepoint,
     "RELEASE": _savepoint,
+    "ALTER": _alter,
     "SET": _set,
     "RESET": _reset,
     "SHOW": _show,

@@ -69,11 +69,11 @@ class Tenant:
     def end_grant(self, grant: bytes) -> None:
         self.ended.append(grant)
 
-    def start(self, user: str = "ursula@example.com", password: str = PASSWORD) -> Actor:
-        return self.crowd.start(self.tokens.prove_password(SETTINGS, PEER, user, password))
+    def start(self, user: str = "ursula@example.com", password: str = PASSWORD, peer: str = PEER) -> Actor:
+        return self.crowd.start(self.tokens.prove_password(SETTINGS, peer, user, password))
 
-    def prove(self, answer: Any, user: str = "ursula@example.com") -> Any:
-        actor = self.start(user)
+    def prove(self, answer: Any, user: str = "ursula@example.com", password: str = PASSWORD, peer: str = PEER) -> Any:
+        actor = self.start(user, password, peer)
         while not actor.ended:
             index = next(number for number, (asking, _) in enumerate(self.crowd.asked) if asking is actor)
             sleeps = isinstance(self.crowd.asked[index][1], Sleep)
