@@ -41,7 +41,8 @@ _SETTINGS = (
     "session_absolute_seconds",
     "sessions_file",
 )
-_OIDC = ("issuer", "audiences", "user_claim", "group_claim")
+_OIDC_TEXTS = ("issuer", "user_claim", "group_claim", "console_client_id", "console_scopes")
+_OIDC = ("audiences", *_OIDC_TEXTS)
 _ROOT = ("version", "sql", "http", "oidc", *_SETTINGS)
 """Members of the whole file."""
 _SQL = ("addr", "authenticator_kind", "allowed_roles", "enable_tls")
@@ -113,7 +114,7 @@ def _oidc(value: object, remarks: list[Remark]) -> OidcSettings:
 
     members = _object(value, "oidc")
     _ignore_unknown(members, _OIDC, "oidc", remarks)
-    for name in ("issuer", "user_claim", "group_claim"):
+    for name in _OIDC_TEXTS:
         if name in members and not isinstance(members[name], str):
             raise ConfigurationError(f"oidc.{name}", f"expected a string, got {kind_of(members[name])}")
     given = {name: members[name] for name in _OIDC if name in members}

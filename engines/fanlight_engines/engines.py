@@ -49,9 +49,10 @@ def engines_for(server: Server) -> list[Engine]:
 
     Heavy ones start when they are first asked.
     """
-    process = Introspection(server)
+    profiler = HeapProfiler(server.app)
+    process = Introspection(server, profiler)
     sql = DuckDbEngine(_SqlOfServer(server, process.relations))
-    engines: list[Engine] = [HostFacts(), Gatherer(), HeapProfiler(server.app), process, sql, Passwords(), Outbound()]
+    engines: list[Engine] = [HostFacts(), Gatherer(), profiler, process, sql, Passwords(), Outbound()]
     signatures = Signatures()
     engines.append(signatures)
     if any(listener.authenticator in ("Oidc", "Frontegg") for listener in server.app.listeners):

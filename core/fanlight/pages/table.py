@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from ..http.router import Route
 from ..http.static import static
-from . import catalog, health, login, metrics, oauth, prof, root, sql, sql_socket, tracing
+from . import catalog, console, health, login, metrics, oauth, prof, root, sql, sql_socket, tools, tracing
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", "base", root.home),
     Route("GET", "/static/{*path}", "base", static),
+    Route("GET", "/memory", "base", tools.memory),
+    Route("GET", "/hierarchical-memory", "base", tools.hierarchical_memory),
+    Route("GET", "/metrics-viz", "base", tools.metrics_viz),
     Route("POST", "/api/sql", "base", sql.sql),
     Route("GET", "/api/experimental/sql", "ws", sql_socket.sql_socket, websocket=True),
     Route("POST", "/api/login", "login", login.login),
@@ -25,6 +28,10 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/prof/mode", "profiling", prof.mode),
     Route("POST", "/prof/mode", "profiling", prof.switch_mode),
     Route("GET", "/prof/static/{*path}", "profiling", static),
+    Route("GET", "/internal-console", "internal", console.redirect),
+    Route("GET", "/internal-console/", "internal", console.page),
+    Route("GET", "/internal-console/{*path}", "internal", static),
+    Route("GET", "/api/console/config", "console_config", console.config),
     Route("GET", "/api/tracing", "internal", tracing.tracing),
     Route("PUT", "/api/opentelemetry/config", "internal", tracing.opentelemetry_config),
     Route("PUT", "/api/stderr/config", "internal", tracing.stderr_config),
