@@ -78,7 +78,12 @@ export class Chart {
     this.more.hidden = lines.length <= MOST_LINES;
     this.more.textContent = `and ${lines.length - MOST_LINES} smaller ones`;
     const shape = drawn.map((line) => line.label).join("\n");
-    const data = /** @type {uPlot.AlignedData} */ ([times, ...drawn.map((line) => line.values)]);
+    // uPlot shows a whole day around a single moment, so that gets company.
+    const alone = times.length === 1;
+    const data = /** @type {uPlot.AlignedData} */ ([
+      alone ? [times[0] - SHORTEST, times[0]] : times,
+      ...drawn.map(({ values }) => (alone ? [null, ...values] : values)),
+    ]);
     if (this.plot && shape === this.shape) this.plot.setData(data);
     else this.make(drawn, data, shape);
     this.values(null);
@@ -115,7 +120,7 @@ export class Chart {
       },
       axes: [
         { ...axis, size: 28, values: (_, splits) => splits.map(clock) },
-        { ...axis, size: 64, values: (_, splits) => splits.map((split) => (split === null ? "" : this.format(split))) },
+        { ...axis, size: 72, values: (_, splits) => splits.map((split) => (split === null ? "" : this.format(split))) },
       ],
       series: [
         {},
@@ -129,7 +134,7 @@ export class Chart {
   values(at) {
     [...this.rows.children].forEach((row, index) => {
       const values = this.lines[index]?.values ?? [];
-      const value = at === null ? values[values.length - 1] : values[at];
+      const value = at === null || values.length === 1 ? values[values.length - 1] : values[at];
       const text = value === null || value === undefined ? "–" : this.format(value);
       const cell = row.lastElementChild;
       if (cell && cell.textContent !== text) cell.textContent = text;

@@ -80,7 +80,7 @@ class Console {
     this.state.textContent = "running";
     const began = performance.now();
     try {
-      const results = await ask([this.text.value], this.running.signal);
+      const results = await ask(this.text.value, this.running.signal);
       complain(this.problem, null);
       this.results.replaceChildren(...results.map(show));
       this.state.textContent = `${((performance.now() - began) / 1000).toFixed(2)} s`;

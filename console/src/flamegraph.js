@@ -87,36 +87,29 @@ class FlameGraphPage {
   }
 }
 
-/** The functions with the largest weight of their own, as a table. @param {import("./tree.js").Tree} tree @param {(weight: number) => string} format */
+/** The functions with the largest weight of their own, made when it is opened. @param {import("./tree.js").Tree} tree @param {(weight: number) => string} format */
 function top(tree, format) {
+  const details = el("details", { class: "top" }, el("summary", {}, "The largest by their own weight, as a table"));
+  details.addEventListener("toggle", () => details.append(topTable(tree, format)), { once: true });
+  return details;
+}
+
+/** @param {import("./tree.js").Tree} tree @param {(weight: number) => string} format */
+function topTable(tree, format) {
   const total = tree.totals[0];
   /** @param {number} weight */
   const cells = (weight) => [el("td", { class: "number" }, format(weight)), el("td", { class: "number" }, share(weight, total))];
+  const heads = ["Own", "of all", "With what is below", "of all", "Frame"];
   return el(
-    "details",
-    { class: "top" },
-    el("summary", {}, "The largest by their own weight, as a table"),
+    "table",
+    {},
+    el("thead", {}, el("tr", {}, ...heads.map((name, at) => el("th", { scope: "col", class: at < 4 ? "number" : null }, name)))),
     el(
-      "table",
+      "tbody",
       {},
-      el(
-        "thead",
-        {},
-        el(
-          "tr",
-          {},
-          ...["Own", "", "With what is below", "", "Frame"].map((name, at) =>
-            el("th", { scope: "col", class: at < 4 ? "number" : null }, name),
-          ),
-        ),
-      ),
-      el(
-        "tbody",
-        {},
-        ...tree
-          .byName(ROWS)
-          .map(({ name, own, total: below }) => el("tr", {}, ...cells(own), ...cells(below), el("td", { class: "code" }, name))),
-      ),
+      ...tree
+        .byName(ROWS)
+        .map(({ name, own, total: below }) => el("tr", {}, ...cells(own), ...cells(below), el("td", { class: "code" }, name))),
     ),
   );
 }

@@ -69,9 +69,15 @@ export function change(value, as) {
   return value > 0 ? `+${as(value)}` : `−${as(-value)}`;
 }
 
+/** A moment as the time since then. @param {number} value in Unix seconds */
+export function ago(value) {
+  return value > 0 ? `${seconds(Date.now() / 1000 - value)} ago` : "never";
+}
+
 /** How numbers of a metric with this name are written, by its unit. @param {string} name */
 export function unitOf(name) {
+  if (/_(start_time|timestamp)_seconds$/.test(name)) return ago;
   if (/_bytes(_total|_sum)?$/.test(name)) return bytes;
-  if (/_seconds(_total|_sum)?$/.test(name) && !name.includes("start_time")) return seconds;
+  if (/_seconds(_total|_sum)?$/.test(name)) return seconds;
   return number;
 }

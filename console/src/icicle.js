@@ -148,11 +148,17 @@ export class Icicle {
     const places = [0];
     while (waiting.length) {
       const node = /** @type {number} */ (waiting.pop());
-      let x = /** @type {number} */ (places.pop());
+      const begin = /** @type {number} */ (places.pop());
+      let x = begin;
       const depth = tree.depths[node] + 1;
       for (const child of tree.childrenOf(node)) {
         const wide = tree.totals[child] * scale;
-        if (wide < THINNEST) break; // the rest is no wider
+        if (wide < THINNEST) {
+          // The rest is no wider: together it is drawn as one frame that is nobody's.
+          const below = (tree.totals[node] - tree.own[node]) * scale;
+          if (begin + below - x >= THINNEST) this.place(depth, -1, x, begin + below - x);
+          break;
+        }
         this.place(depth, child, x, wide);
         waiting.push(child);
         places.push(x);
@@ -218,6 +224,11 @@ export class Icicle {
   paintRow(pen, tree, row, y, above, letter, look) {
     for (let at = 0; at < row.nodes.length; at++) {
       const [node, x, width] = [row.nodes[at], row.x[at], row.width[at]];
+      if (node < 0) {
+        pen.fillStyle = look.crowd;
+        pen.fillRect(x, y, Math.max(width - 1, THINNEST), ROW - 1);
+        continue;
+      }
       const name = tree.names[node];
       const hit = this.matched ? this.matched[name] === 1 : null;
       pen.fillStyle = hit === null ? look.fill(tree.text(node), node === 0) : hit ? look.hit : look.miss;
@@ -330,7 +341,8 @@ export class Icicle {
     if (key !== "ArrowLeft" && key !== "ArrowRight") return null;
     const row = this.rows[tree.depths[this.focused]];
     const at = row ? row.nodes.indexOf(this.focused) : -1;
-    return at < 0 ? this.focused : (row.nodes[at + (key === "ArrowRight" ? 1 : -1)] ?? this.focused);
+    const next = at < 0 ? -1 : (row.nodes[at + (key === "ArrowRight" ? 1 : -1)] ?? -1);
+    return next < 0 ? this.focused : next;
   }
 }
 
@@ -360,7 +372,7 @@ function mark(pen, x, y, width, colour, line) {
   pen.strokeRect(x + inset, y + inset, Math.max(1, width - 1 - line), ROW - 1 - line);
 }
 
-/** @typedef {{ ink: string, hit: string, onHit: string, miss: string, focus: string, fill: (text: string, root: boolean) => string }} Look */
+/** @typedef {{ ink: string, hit: string, onHit: string, miss: string, crowd: string, focus: string, fill: (text: string, root: boolean) => string }} Look */
 
 /** @type {Map<string, string>} */
 const fills = new Map();
@@ -372,6 +384,7 @@ function lookOf(dark) {
     hit: dark ? "#f2c14e" : "#d9480f",
     onHit: dark ? "#10151d" : "#ffffff",
     miss: dark ? "#2a3039" : "#e4e6ea",
+    crowd: dark ? "#20252d" : "#eef0f3",
     focus: dark ? "#ffffff" : "#0b3d91",
     fill: (text, root) => {
       if (root) return dark ? "#3a4250" : "#cfd5de";

@@ -21,7 +21,7 @@ export class SqlError extends Error {
 /**
  * What each statement answered, in order; those after one that failed are missing, as the server does not run them.
  *
- * @param {string[]} statements
+ * @param {string | string[]} statements a text with any number of statements, or a list of single ones
  * @param {AbortSignal} [signal]
  * @returns {Promise<(Result | Failed)[]>}
  */
@@ -30,7 +30,9 @@ export async function ask(statements, signal) {
   const response = await fetch("/api/sql", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ queries: statements.map((query) => ({ query })) }),
+    body: JSON.stringify(
+      typeof statements === "string" ? { query: statements } : { queries: statements.map((query) => ({ query })) },
+    ),
     signal: signal ? AbortSignal.any([signal, limit]) : limit,
   });
   if (!response.ok) throw new SqlError(await refusal(response));

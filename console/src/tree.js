@@ -36,13 +36,18 @@ export class TreeBuilder {
     const key = parent * 67108864 + name;
     let node = this.children.get(key);
     if (node === undefined) {
-      node = this.parents.length;
+      node = this.append(parent, name);
       this.children.set(key, node);
-      this.parents.push(parent);
-      this.names.push(name);
-      this.own.push(0);
     }
     return node;
+  }
+
+  /** A new child of `parent`, which has none with that name yet, nor will get one. @param {number} parent @param {number} name */
+  append(parent, name) {
+    this.parents.push(parent);
+    this.names.push(name);
+    this.own.push(0);
+    return this.parents.length - 1;
   }
 
   /** Add weight to a path of names below the root. @param {string[]} path @param {number} weight */

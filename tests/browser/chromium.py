@@ -12,6 +12,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -33,6 +34,12 @@ FLAGS = (
     "--no-first-run",
     "--remote-debugging-pipe",
 )
+
+MOVING = (
+    "import os, sys; r, w = (os.dup2(int(n), at) for n, at in zip(sys.argv[1:3], (50, 51)));"
+    " os.dup2(r, 3); os.dup2(w, 4); os.execvp(sys.argv[3], sys.argv[3:])"
+)
+"""Moves the pipes to where the browser looks for them."""
 
 Json = dict[str, Any]
 
@@ -191,8 +198,7 @@ def browsing() -> Iterator[Browser]:
     in_read, in_write = os.pipe()
     out_read, out_write = os.pipe()
     profile = Path(tempfile.mkdtemp(prefix="browser-"))
-    # The shell moves the pipes to where the browser looks for them.
-    moved = ("sh", "-c", f'exec "$@" 3<&{in_read} 4>&{out_write}', "sh")
+    moved = (sys.executable, "-c", MOVING, str(in_read), str(out_write))
     try:
         with subprocess.Popen(
             [*moved, PROGRAM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
