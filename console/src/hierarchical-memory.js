@@ -42,7 +42,7 @@ class HierarchyPage {
       { title: "Bytes", text: (tree, node) => bytes(tree.totals[node]) },
       { title: "Of all", text: (tree, node) => share(tree.totals[node], tree.totals[0]) },
     ]);
-    this.refresh = new Refresh(() => this.read(), (problem) => complain(this.problem, problem), 10);
+    this.refresh = new Refresh(() => this.read(), (problem) => complain(this.problem, problem), 60);
     byId("main").append(
       this.refresh.controls,
       this.problem,

@@ -13,6 +13,9 @@ import { SortedTable } from "./table.js";
 
 const MOST = 5000;
 const KEPT = 600;
+
+/** Milliseconds between two reads of all objects that nobody asked for: it is the expensive part. */
+const OBJECTS_EVERY = 30_000;
 const VIEWS = /** @type {const} */ ([
   ["type", "types"],
   ["module", "modules"],
@@ -39,6 +42,7 @@ class MemoryPage {
     this.first = null;
     /** @type {Map<string, number>} what each row had when its view was first read */
     this.before = new Map();
+    this.readAt = 0;
     /** @type {number[]} */
     this.times = [];
     /** @type {(number | null)[][]} resident, traced */
@@ -49,7 +53,7 @@ class MemoryPage {
     this.chart = new Chart("Memory since the page was opened", bytes, 140, true);
     this.place = el("div");
     this.table = this.makeTable();
-    this.refresh = new Refresh(() => this.read(), (problem) => complain(this.problem, problem), 5);
+    this.refresh = new Refresh((asked) => this.read(asked), (problem) => complain(this.problem, problem), 5);
     byId("main").append(
       this.refresh.controls,
       this.problem,
@@ -89,18 +93,25 @@ class MemoryPage {
     this.refresh.now();
   }
 
-  async read() {
+  /** @param {boolean} asked */
+  async read(asked) {
     const view = this.view;
     const [[now]] = await query(FACTS);
     this.first ??= now;
     this.figures.replaceChildren(...figures(now, this.first));
     this.draw(now);
+    if (asked || performance.now() - this.readAt > OBJECTS_EVERY) await this.readTable(view, now);
+  }
+
+  /** @param {View} view @param {Row} now */
+  async readTable(view, now) {
     const traced = view !== "type" && now.tracing;
     this.source.textContent =
       view === "line" && !now.tracing
         ? "Lines are known while tracing is on: switch it on with POST /prof/mode {\"memory_active\": true} or on the page /prof/. It slows allocation down."
         : source(traced);
     const [rows] = view === "line" && !now.tracing ? [[]] : await query(statement(view, now.tracing));
+    this.readAt = performance.now();
     if (view !== this.view) return; // chosen anew meanwhile: that is read next
     const fresh = this.before.size === 0;
     const total = rows.reduce((sum, row) => sum + row.bytes, 0);
@@ -110,7 +121,7 @@ class MemoryPage {
       row.grown = row.bytes - (this.before.get(key) ?? 0);
       row.part = total > 0 ? row.bytes / total : 0;
     }
-    this.table.set(rows, `${bytes(total)} in ${rows.length} ${view}s, of process ${now.pid} (${now.program})`);
+    this.table.set(rows, `${bytes(total)} in ${rows.length} ${view}s, of process ${now.pid} (${now.program}), at ${new Date().toLocaleTimeString()}`);
   }
 
   /** @param {Row} now */

@@ -12,11 +12,12 @@ export function pause(wish, took) {
 
 /**
  * Calls `work` now, and then every so many seconds as the select in `controls` says; never twice at once, and not while
- * the page is hidden.  What `work` throws goes to `failed`, null after a read that went well.
+ * the page is hidden.  `work` is told whether a person asked for this read.  What it throws goes to `failed`, null after
+ * a read that went well.
  */
 export class Refresh {
   /**
-   * @param {() => Promise<void>} work
+   * @param {(asked: boolean) => Promise<void>} work
    * @param {(problem: unknown) => void} failed
    * @param {number} every seconds, 0 for only when asked
    */
@@ -49,12 +50,12 @@ export class Refresh {
       this.state,
     );
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden && this.every > 0) this.now();
+      if (!document.hidden && this.every > 0) this.now(false);
     });
   }
 
-  /** Read now; once more if a read is under way, as what is wanted may have changed. */
-  async now() {
+  /** Read now; once more if a read is under way, as what is wanted may have changed. @param {boolean} [asked] */
+  async now(asked = true) {
     clearTimeout(this.timer);
     if (this.running) {
       this.again = true;
@@ -65,7 +66,7 @@ export class Refresh {
     try {
       do {
         this.again = false;
-        await this.work();
+        await this.work(asked);
       } while (this.again);
       this.failed(null);
     } catch (problem) {
@@ -88,6 +89,6 @@ export class Refresh {
   later(seconds) {
     clearTimeout(this.timer);
     if (this.every === 0) return;
-    this.timer = setTimeout(() => (document.hidden ? undefined : this.now()), seconds * 1000);
+    this.timer = setTimeout(() => (document.hidden ? undefined : this.now(false)), seconds * 1000);
   }
 }

@@ -22,7 +22,7 @@ export class TreeTable {
     /** @type {string} the path of the row that has the focus, or would get it */
     this.current = "";
     this.body = el("tbody");
-    const heads = ["Place", "", ...figures.map(({ title }) => title)];
+    const heads = ["Place", "Share", ...figures.map(({ title }) => title)];
     this.element = el(
       "div",
       { class: "scroll" },

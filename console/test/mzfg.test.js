@@ -100,3 +100,8 @@ test("the tree is the same in whatever order the stacks come", () => {
   assert.deepEqual(shape(parseMzfg(text(`${stacks.toReversed().join("\n")}\n`, symbols)).tree), first);
   assert.equal(first[1], 22);
 });
+
+test("a name may hold a line separator of Unicode", () => {
+  const { tree } = parseMzfg(text("0x1; 1 a\u2028b\n", "0x1 x\u2029y;\n"));
+  assert.deepEqual(shape(tree), ["all", 1, ["a\u2028b", 1, ["x\u2029y", 1]]]);
+});

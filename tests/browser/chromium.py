@@ -55,6 +55,7 @@ class Browser:
     reading: int
     writing: int
     events: list[Json] = field(factory=list)
+    _tabs: list[str] = field(factory=list)
     _number: int = 0
     _rest: bytes = b""
 
@@ -101,12 +102,19 @@ class Browser:
     def page(self, width: int = 1280, height: int = 900) -> Page:
         """A new tab of that size, in pixels."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._tabs.append(target)
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Runtime", "Log"):
             self.call(f"{domain}.enable", session)
         page = Page(self, session)
         page.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         return page
+
+    def close_pages(self) -> None:
+        """Close every tab that was opened, and forget what they told."""
+        while self._tabs:
+            self.call("Target.closeTarget", targetId=self._tabs.pop())
+        self.events.clear()
 
 
 @define

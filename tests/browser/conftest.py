@@ -12,12 +12,19 @@ from .chromium import PROGRAM, Browser, browsing
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def chromium() -> Iterator[Browser]:
     """A headless Chromium; the test is skipped where there is none."""
     if PROGRAM is None:
         pytest.skip("no Chromium is installed")
     with browsing() as made:
         yield made
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """The same without tabs: what a test opens is closed with it, as pages go on reading."""
+    yield chromium
+    chromium.close_pages()
 
 
 @pytest.fixture(scope="session")

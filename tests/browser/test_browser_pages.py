@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -29,6 +30,7 @@ PAINTED = (
 )
 """How many colours a canvas has."""
 
+AXE = Path(__file__).resolve().parents[2] / "console" / "node_modules" / "axe-core" / "axe.min.js"
 NASTY = '</script><script>alert("x")</script>&amp;\u2028<img src=x onerror=alert(1)>'
 
 
@@ -55,6 +57,13 @@ def quiet(page: Page, origin: str) -> None:
 def text(page: Page, selector: str) -> str:
     found: str = page.run(f"document.querySelector({json.dumps(selector)}).innerText")
     return found
+
+
+def accessible(page: Page) -> None:
+    """The rules of axe find nothing: names, roles, contrast, landmarks, tables."""
+    page.run(AXE.read_text(encoding="utf-8") + ";0")
+    found = page.run("axe.run().then(r => r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' ')))")
+    assert found == []
 
 
 def tabs_to(page: Page, selector: str) -> None:
@@ -165,6 +174,15 @@ def test_the_console_asks_with_sql(browser: Browser, demo: str) -> None:
     quiet(page, demo)
 
 
+@pytest.mark.skipif(not AXE.exists(), reason="npm ci was not run in console/")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/", "/memory", "/hierarchical-memory", "/metrics-viz", "/internal-console/"])
+def test_everybody_can_use_it(browser: Browser, traced: str, path: str, scheme: Literal["light", "dark"]) -> None:
+    page = opened(browser, traced + path, scheme)
+    page.until("!document.querySelector('.refresh') || document.querySelector('tbody tr') !== null")
+    accessible(page)
+
+
 @contextmanager
 def profiled(mzfg: str) -> Iterator[str]:
     """A server with one flame graph page, and no group but that of profiles."""
@@ -212,6 +230,8 @@ def test_a_flame_graph(browser: Browser) -> None:
         page.until("document.querySelectorAll('details tbody tr').length === 5")
         assert page.run("document.querySelectorAll('img').length") == 0
         quiet(page, url)
+        if AXE.exists():
+            accessible(page)
 
 
 def test_a_flame_graph_from_a_file_and_into_one(browser: Browser) -> None:

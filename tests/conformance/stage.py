@@ -15,6 +15,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from fanlight.app import App
 from fanlight.auth.identity import Identity
+from fanlight.auth.oidc import OidcSettings
 from fanlight.observe.records import Failure
 from fanlight.server import Server
 
@@ -45,7 +46,7 @@ class World:
     a SQL session answers; `now` sets the wall clock; `result_limit` bounds the
     rows of one statement, in bytes; `connections` how many SQL sessions may be open.
     `users` are those of kind Password (`password` in the clear), `settings` more of the app's settings.
-    `providers` are other servers; `secure` clients speak TLS.
+    `providers` are other servers, `oidc` the settings of one that nobody asks; `secure` clients speak TLS.
     """
 
     listeners: tuple[Listening, ...] = (Listening(),)
@@ -60,6 +61,7 @@ class World:
     users: Mapping[str, Mapping[str, Json]] = Factory(dict)
     settings: Mapping[str, Json] = Factory(dict)
     providers: Providers | None = None
+    oidc: OidcSettings | None = None
     secure: bool = False
 
 

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 
 from attrs import Factory, define, evolve
 
+from fanlight.auth.oidc import OidcSettings
+
 from ..clients.messages import Answer, Outgoing
 from . import controls
 from .match_operations import match
@@ -25,7 +27,6 @@ _NOT_BUILT = {
     "leadership": "leadership",
     "replicas": "worker clusters",
     "promsql": "metrics from SQL",
-    "oidc": "kind Oidc",
     "console_upstream": "the console proxy",
     "users": "kind Password",
     "config": "live configuration variables",
@@ -33,7 +34,7 @@ _NOT_BUILT = {
 """What a case may ask of its server, and the feature that has to exist first."""
 
 _TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
-_SERVER = {"listeners", "engine", "gauges", "rules", "heap", *_NOT_BUILT}
+_SERVER = {"listeners", "engine", "gauges", "rules", "heap", "oidc", *_NOT_BUILT}
 
 
 def world_of(case: Case) -> World:
@@ -54,6 +55,15 @@ def world_of(case: Case) -> World:
         gauges=tuple(server.get("gauges", ())),
         rules=server.get("rules", {}),
         heap=server.get("heap", "inactive") == "active",
+        oidc=_oidc(server["oidc"]) if "oidc" in server else None,
+    )
+
+
+def _oidc(given: Mapping[str, Json]) -> OidcSettings:
+    return OidcSettings(
+        issuer=given.get("oidc_issuer"),
+        console_client_id=given.get("console_oidc_client_id", ""),
+        console_scopes=given.get("console_oidc_scopes", ""),
     )
 
 

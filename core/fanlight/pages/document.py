@@ -67,7 +67,7 @@ def scripted(title: str, *, served: Container[str], here: str, rest: str = "") -
 
     `here` is the path of the page itself; `rest` is more markup.
     """
-    return f'{_navigation(served, here)}\n<h1>{escape(title)}</h1>\n<main id="main">{_NO_SCRIPT}</main>{rest}'
+    return f'{_navigation(served, here)}\n<main id="main"><h1>{escape(title)}</h1>{_NO_SCRIPT}</main>{rest}'
 
 
 def _navigation(served: Container[str], here: str) -> str:

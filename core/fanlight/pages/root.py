@@ -57,11 +57,11 @@ _PLACES = (
 """Paths with what is found there, in the order of the page."""
 
 # Filled by `str.format`: it has no other braces.
-_BODY = """<h1>{what}</h1>
+_BODY = """<main><h1>{what}</h1>
 <p class="what">SQL over this process: POST to <code>/api/sql</code>.</p>
 <ul class="places">
 {places}
-</ul>"""
+</ul></main>"""
 
 
 async def home(request: Request) -> Response:
