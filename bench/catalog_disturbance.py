@@ -30,6 +30,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from fanlight.app import App
 from fanlight.catalog import Exposed
+from fanlight.consistency import Inconsistencies, look_at_catalog
 from fanlight.moment import Now
 from fanlight.relations import Relation
 from fanlight.server import Server
@@ -115,6 +116,12 @@ async def dump_on_the_loop(server: Server) -> None:
         await asyncio.sleep(0)
 
 
+async def check_on_the_loop(server: Server) -> None:
+    """What the page of the check does."""
+    for _ in look_at_catalog(server, Inconsistencies()):
+        await asyncio.sleep(0)
+
+
 def in_thread(work: Callable[[], object]) -> Callable[[], Any]:
     """`work` as something to await."""
     return lambda: asyncio.to_thread(work)
@@ -130,6 +137,7 @@ def ways(server: Server, relations: ProcessRelations) -> Iterator[tuple[str, Cal
     thread = threading.get_ident()
     yield "idle", lambda: asyncio.sleep(0.5)
     yield "catalog dump", lambda: dump_on_the_loop(server)
+    yield "catalog check", lambda: check_on_the_loop(server)
     yield "coordinator", in_thread(lambda: coordinator(server, thread))
     for relation in relations.relations:
         yield f"process.{relation.name}", in_thread(partial(exhaust, relation))

@@ -68,7 +68,7 @@ RATIOS = (
     Ratio("sql-rows", "fanlight asyncio", "(DuckDB alone)", 1.3),
     *(
         Ratio(scenario, "fanlight asyncio", peer, 0.6)
-        for scenario in ("sql-one", "sql-one-8")
+        for scenario in ("sql-one", "sql-one-8", "sql-row", "sql-row-8")
         for peer in ("FastAPI + DuckDB", "Datasette")
     ),
     Ratio("sql-socket", "fanlight asyncio", "(DuckDB alone)", 2.0),

@@ -14,7 +14,7 @@ from attrs import frozen
 from bench.contest import Contestant, Figure, Figures, Scenario, progress, rounds_of
 from bench.load.tools import Counted, LoadFailed, client
 from bench.processes import NotStarted, Running
-from bench.servers.rows import WHOLE, table
+from bench.servers.rows import ROW, WHOLE, table
 
 ROWS = 100_000
 HTTP, SOCKET, COPY = "sql http", "sql socket", "sql copy"
@@ -60,6 +60,8 @@ def scenarios(rows: int = ROWS) -> list[Scenario]:
         Scenario(key="sql-rows", title=f"SQL: {rows:,} rows of 10 columns", asks=HTTP, run=_whole(forms, rows)),
         Scenario(key="sql-one", title="SQL: select 1, 1 connection", asks=HTTP, run=_one(forms, 1)),
         Scenario(key="sql-one-8", title="SQL: select 1, 8 connections", asks=HTTP, run=_one(forms, 8)),
+        Scenario(key="sql-row", title="SQL: a row of the table, 1 connection", asks=HTTP, run=_one(forms, 1, ROW)),
+        Scenario(key="sql-row-8", title="SQL: a row of the table, 8 connections", asks=HTTP, run=_one(forms, 8, ROW)),
         Scenario(key="sql-socket", title="SQL: select 1 over a kept WebSocket", asks=SOCKET, run=_round_trip(forms)),
     ]
 
@@ -73,9 +75,9 @@ def _whole(forms: dict[str, str], rows: int) -> Callable[[Running, float], Count
     return run
 
 
-def _one(forms: dict[str, str], connections: int) -> Callable[[Running, float], Counted]:
+def _one(forms: dict[str, str], connections: int, query: str = "select 1") -> Callable[[Running, float], Counted]:
     def run(server: Running, seconds: float) -> Counted:
-        words = ["--port", server.port, "--form", forms[server.name], "--query", "select 1", "--rows", 1]
+        words = ["--port", server.port, "--form", forms[server.name], "--query", query, "--rows", 1]
         return client("sql", *words, "--seconds", seconds, "--connections", connections)
 
     return run

@@ -204,6 +204,9 @@ class Prompter:
         """Plays have no effects that are answered at once."""
         raise LookupError(f"nobody answers {effect!r} on the spot")
 
+    def perform_promptly(self, effect: Effect[Any]) -> Any:
+        """Every question is the player's."""
+
     def submit(self, effect: Effect[Any], done: Callable[[object, BaseException | None], None]) -> None:
         """Ask the player."""
         self.questions.put((effect, done))

@@ -15,6 +15,7 @@ COLUMNS = """i::integer as id, i * 7919000003 as big, i * 1.5::double as half, s
 """The columns as DuckDB makes them of the numbers of `range`."""
 
 WHOLE = "select * from m"
+ROW = "select id, name from m where id = 7"
 
 
 def computed(count: int) -> str:

@@ -25,6 +25,11 @@ from .http.response import Refused as Refused
 from .http.response import Response as Response
 from .http.response import SendBody as SendBody
 from .http.router import Route as Route
+from .leadership import FileLockLeader as FileLockLeader
+from .leadership import Leadership as Leadership
+from .leadership import ManualLeader as ManualLeader
+from .leadership import PostgresAdvisoryLockLeader as PostgresAdvisoryLockLeader
+from .leadership import SoloLeader as SoloLeader
 from .limits import Limits as Limits
 from .listeners import ALL_GROUPS as ALL_GROUPS
 from .listeners import DEFAULT_GROUPS as DEFAULT_GROUPS

@@ -8,18 +8,22 @@ any thread.  It opens nothing; mistakes are raised here, before anything runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .config import ConfigurationError, Dialect, Remark, Settings
 from .http.router import Handler, Route
+from .leadership import Leader, Leadership, ManualLeader, SoloLeader
 from .limits import Limits
 from .listeners import Listener, vet
+from .liveness import Liveness
 from .readiness import Readiness
 from .relations import Relation
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from .audit_log import AuditLog
     from .auth.effects import SessionStore
     from .auth.frontegg import FronteggSettings
     from .auth.groups import RouteGroup
@@ -45,7 +49,9 @@ class App:
     Password; a `users_file` of the settings replaces them when serving starts.
     `session_store` keeps logins over a restart (None: a `sessions_file` of the
     settings does, or nothing).  `oidc` and `frontegg` describe the providers of
-    those kinds; both may be replaced while they are used.
+    those kinds; both may be replaced while they are used.  `leader` says what
+    makes this process the leader of several; with `ready_requires_leader` only
+    the leader is ready.
 
     Raises `ConfigurationError` for listeners that may not start; what else a
     person should know is in `remarks`.
@@ -72,6 +78,8 @@ class App:
         session_store: SessionStore | None = None,
         oidc: OidcSettings | None = None,
         frontegg: FronteggSettings | None = None,
+        leader: Leader | None = None,
+        ready_requires_leader: bool = False,
     ) -> None:
         if not 1 <= heap_frames <= 64:
             raise ValueError("heap_frames is 1 to 64")
@@ -90,6 +98,11 @@ class App:
         self.fork: Literal["auto", "never"] = fork
         self.metric_rules: Mapping[str, list[dict[str, Any]]] = metric_rules or {}
         self.readiness = Readiness()
+        self.liveness = Liveness()
+        self.leader: Leader = leader or SoloLeader()
+        self.leadership = Leadership()
+        self.ready_requires_leader = ready_requires_leader
+        self._led = False
         self.relations: dict[str, Relation] = {}
         self._registry = registry
         self._catalog: Catalog | None = None
@@ -134,6 +147,24 @@ class App:
 
             self._catalog = Catalog()
         return self._catalog
+
+    @cached_property
+    def audit_log(self) -> AuditLog:
+        """The events of `mz_catalog.mz_audit_events`."""
+        from .audit_log import AuditLog
+
+        return AuditLog()
+
+    def lead(self) -> Leadership:
+        """The leadership of a server that begins now.
+
+        Whoever watches `leadership` goes on watching it.  The program's own
+        moves stand; any other leadership begins anew with each server.
+        """
+        if self._led and not isinstance(self.leader, ManualLeader):
+            self.leadership = self.leadership.again()
+        self._led = True
+        return self.leadership
 
     @property
     def routes(self) -> list[Route]:

@@ -2,8 +2,8 @@
 
 A routine is an `async def` that is driven by a connection, not by an event
 loop: each `await` hands one `Ask` out and is resumed with its answer.  There
-are two families.  An `Effect` leaves the core (a host has a performer do it);
-an `Op` stays inside (the connection itself answers it).  This module never
+are two families.  An `Effect` leaves the core (a host has a performer do it,
+or does it itself: `Task`); an `Op` stays inside (the connection itself answers it).  This module never
 performs anything and never knows who answers.
 """
 
@@ -41,6 +41,24 @@ class Effect(Ask[T]):
 
     __slots__ = ()
     runs: ClassVar[Literal["worker", "loop"]] = "worker"
+
+
+class Task(Effect[T]):
+    """An effect that no engine does: an `async def` of the program's.
+
+    The host awaits `run` in a task of its loop, cancels that task when nobody
+    waits for it any more, and calls `ended` when it is over, however it ended
+    and even if it never began.
+    """
+
+    __slots__ = ()
+
+    async def run(self) -> T:
+        """What is to be awaited."""
+        raise NotImplementedError
+
+    def ended(self) -> None:
+        """The task is over."""
 
 
 class Op(Ask[T]):

@@ -71,7 +71,7 @@ class Exposed:
 
 
 @define(eq=False)
-class _Item:
+class Item:
     """An object as it was added; `text` is its entry up to the open list of what refers to it.
 
     Kept as text: what the host handed in is read once, when it is added, and a
@@ -87,16 +87,15 @@ class _Item:
     gone: int = 0
 
 
-def _as_of(order: list[_Item], length: int, moment: int) -> Iterator[_Item]:
+def _as_of(order: list[Item], length: int, moment: int) -> Iterator[list[Item]]:
     """The first `length` of `order`, without those that had gone by `moment`.
 
     Taken a few at a time: a list of all would hold up the host while it is made,
     and once more while the cyclic collector goes through it.
     """
     for start in range(0, length, _AT_ONCE):
-        for item in order[start : min(start + _AT_ONCE, length)]:
-            if not item.gone or item.gone > moment:
-                yield item
+        part = order[start : min(start + _AT_ONCE, length)]
+        yield [item for item in part if not item.gone or item.gone > moment]
 
 
 class Catalog:
@@ -115,9 +114,9 @@ class Catalog:
         self._schemas: dict[str, tuple[str, int]] = {}
         self._relations: dict[tuple[str, str], tuple[str, int]] = {}
         self._relation_ids: set[str] = set()
-        self._items: dict[str, _Item] = {}
+        self._items: dict[str, Item] = {}
         # The items as they came, and those that have gone, until these are too many.
-        self._order: list[_Item] = []
+        self._order: list[Item] = []
         self._gaps = 0
         self._departures = count(1)
         self._places: dict[tuple[str, str], str] = {}
@@ -206,6 +205,16 @@ class Catalog:
         """How many objects were added; relations are not counted."""
         return len(self._items)
 
+    def counted(self) -> int:
+        """How many objects were added, as their order has it; put right where two threads changed it at once."""
+        if len(self._order) - self._gaps != len(self._items):
+            self._close_gaps()
+        return len(self._order) - self._gaps
+
+    def slices(self) -> Iterator[list[Item]]:
+        """The objects of now, a few at a time; what is added or removed meanwhile does not show."""
+        return _as_of(self._order, len(self._order), next(self._departures))
+
     def dump(self, exposed: Exposed) -> Iterator[bytes]:
         """The catalog as one JSON object, in pieces (see `jsontext.pieces`)."""
         return pieces(members(self._sections(exposed)))
@@ -218,7 +227,7 @@ class Catalog:
         text = self._opening(identity, next(self._oids), schema, name) + body
         for reference in references:
             self._referrers.setdefault(reference, {})[identity] = None
-        item = self._items[identity] = _Item(identity, place, text, comment, references)
+        item = self._items[identity] = Item(identity, place, text, comment, references)
         self._order.append(item)
         self._places[place] = identity
         return identity
@@ -252,12 +261,14 @@ class Catalog:
 
     def _sections(self, exposed: Exposed) -> _Members:
         """The members of the dump in order; each is made when the one before it is out."""
-        # Another thread added or removed something just while the gaps were closed.
-        if len(self._order) - self._gaps != len(self._items):
-            self._close_gaps()
+        self.counted()
         # The objects of the start: what is added or removed while the dump goes out does not show.
-        items = partial(_as_of, self._order, len(self._order), next(self._departures))
-        roles = _roles(exposed.roles)
+        parts = partial(_as_of, self._order, len(self._order), next(self._departures))
+
+        def items() -> Iterator[Item]:
+            return chain.from_iterable(parts())
+
+        roles = role_ids(exposed.roles)
         clusters = _clusters(exposed)
         yield "database_by_name", fragments({self.database: DATABASE})
         yield "database_by_id", fragments({DATABASE: self._database()})
@@ -320,7 +331,7 @@ class Catalog:
             opening = self._opening(identity, oid, relation.schema, relation.name)
             yield identity, chain((opening,), fragments({"View": _view(relation)}), self._closing(identity))
 
-    def _item_entries(self, items: Iterable[_Item]) -> _Members:
+    def _item_entries(self, items: Iterable[Item]) -> _Members:
         """Entries of objects that were added: their text is there already."""
         for item in items:
             yield item.id, chain((item.text,), self._closing(item.id))
@@ -345,7 +356,7 @@ def _view(relation: Relation) -> Mapping[str, Any]:
     return {"columns": columns, "privileged": relation.privileged, "cost": relation.cost}
 
 
-def _comments(relations: Iterable[tuple[tuple[str, int], Relation]], items: Iterable[_Item]) -> Iterator[str]:
+def _comments(relations: Iterable[tuple[tuple[str, int], Relation]], items: Iterable[Item]) -> Iterator[str]:
     """The comments by id.  What has none gives an empty fragment: passing over it is work, too."""
     comments = chain(
         ((identity, relation.doc) for (identity, _), relation in relations),
@@ -362,7 +373,7 @@ def _comments(relations: Iterable[tuple[tuple[str, int], Relation]], items: Iter
     yield "{}" if separator == "{" else "}"
 
 
-def _roles(roles: Mapping[str, bool]) -> dict[str, dict[str, Any]]:
+def role_ids(roles: Mapping[str, bool]) -> dict[str, dict[str, Any]]:
     """Roles by id: internal ones are `s1`, `s2`, …, others `u1`, …, in the order given."""
     serials = {"s": count(1), "u": count(1)}
     numbered: dict[str, dict[str, Any]] = {}

@@ -23,8 +23,9 @@ from .connection import Connection
 from .http.response import Fields, text
 from .http.router import Router
 from .ingress import NoWire
+from .leadership import SoloLeader, lead_when_ready
 from .lobby import UNCOUNTED, Lobby, network_of
-from .observe.records import AccessRecord, RefusalsOmitted
+from .observe.records import AccessRecord, RefusalsOmitted, Trouble
 from .outputs import Note
 from .timers import Deadlines
 from .wire.h1 import H1Wire
@@ -55,7 +56,8 @@ MALFORMED = "unknown"
 class ListenerState:
     """A listener at work: its routes, gates, parsers' memories and open connections.
 
-    `port` is the bound port once the host has bound it.
+    `port` is the bound port once the host has bound it.  `open_relations`:
+    everybody may read every relation here (loopback, kind None).
     """
 
     def __init__(self, server: Server, listener: Listener) -> None:
@@ -63,6 +65,7 @@ class ListenerState:
         self.listener = listener
         self.tls = listener.tls
         self.proxied = listener.behind_trusted_proxy
+        self.open_relations = listener.authenticator == "None" and listener.where.loopback
         self.redirects = listener.plaintext_policy == "redirect"
         self.router = Router(route for route in server.app.routes if listener.serves(route.group))
         self.no_wire: Any = NoWire()
@@ -125,11 +128,6 @@ class ListenerState:
         else:
             self.peers.pop(network, None)
 
-    @property
-    def open_relations(self) -> bool:
-        """Whether everybody may read every relation here (loopback, kind None)."""
-        return self.listener.authenticator == "None" and self.listener.where.loopback
-
     def new_h1(self) -> H1Wire:
         """A wire machine for a new HTTP/1.1 connection."""
         return H1Wire(self._heads, self._limits)
@@ -150,7 +148,8 @@ class Server:
     `entropy` is the host's source of random bytes.  `connections` are all that
     are not finished; `recent` the last access records, oldest first.  `enlisted`
     are the exchanges whose work others may stop, by number; `vouched` the
-    sockets that rest on an identity which may end.
+    sockets that rest on an identity which may end; `appenders` what writes the
+    rows of webhooks, by the ids of their sources in the catalog.
     """
 
     def __init__(self, app: App, *, now: Now, entropy: Entropy) -> None:
@@ -167,10 +166,14 @@ class Server:
         self.assets: Assets | None = None
         self.metrics: HttpMetrics = HttpMetrics()
         self.audit = Audit(self.metrics)
-        self._omitted: deque[RefusalsOmitted] = deque()
+        self._notes: deque[RefusalsOmitted | Trouble] = deque()
+        self.leadership = app.lead()
+        if isinstance(app.leader, SoloLeader):
+            lead_when_ready(self.leadership, app.readiness)
         self.connections: set[Connection] = set()
         self.enlisted: dict[int, tuple[Connection, Conversation]] = {}
         self.vouched: dict[Conversation, Connection] = {}
+        self.appenders: dict[str, object] = {}
         self.recent: deque[AccessRecord] = deque(maxlen=RECENT_REQUESTS)
         self.common_fields: Fields = common_fields(text(400, ""), credentialed=False)
         self.origins = self._origins(())
@@ -239,7 +242,8 @@ class Server:
         A few at a time: when more are due, `deadline` has passed already, and
         the host's loop has its turn in between.
         """
-        self._omitted += self.audit.summaries(now.mono)
+        self._notes += self.audit.summaries(now.mono)
+        self._notes += self.app.liveness.beat(now.mono)
         late = now.mono - self._deadlines.next
         if late >= 0:
             self.metrics.lagged(late)
@@ -263,13 +267,29 @@ class Server:
         connection of a server that ends is gone.
         """
         if self.stopping and not self.connections:
-            self._omitted += self.audit.summaries(self.audit.deadline)
-        return Note(self._omitted.popleft()) if self._omitted else None
+            self._notes += self.audit.summaries(self.audit.deadline)
+        return Note(self._notes.popleft()) if self._notes else None
 
     @property
     def deadline(self) -> float:
         """When `handle_timeout` must be called, in monotonic seconds; `inf` for never."""
-        return min(self._deadlines.next, self.audit.deadline)
+        return min(self._deadlines.next, self.audit.deadline, self.app.liveness.deadline)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the conditions are met and, where that matters, this process leads; checks are not asked."""
+        leads = self.leadership.leads or not self.app.ready_requires_leader
+        return self.app.readiness.ready and leads and not self.leadership.lost.happened
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it will not be ready any more."""
+        return self.stopping or self.app.readiness.failed or self.leadership.lost.happened
+
+    @property
+    def ends_with_leadership(self) -> bool:
+        """Whether to end when what made this process the leader is lost, because the program does nothing about it."""
+        return getattr(self.app.leader, "on_lost", None) is None
 
     @property
     def drained(self) -> bool:

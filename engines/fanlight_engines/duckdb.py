@@ -12,7 +12,7 @@ import atexit
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +21,7 @@ from fanlight.sql import effects
 from fanlight.sql.effects import Evaluate, Execute, FetchRows, Interrupt, SessionRefused
 from fanlight.sql.errors import SqlError, Unreadable
 from fanlight.sql.grammar import read_script
+from fanlight.sql.lexer import words
 from fanlight.sql.statements import Statement
 
 from . import duckdb_spool
@@ -69,13 +70,15 @@ class DuckDbEngine:
 
     `active_statements` is how many statements run right now.  `writes` and
     `definitions` count what was committed, `macros` says that a client has
-    defined functions.
+    defined functions.  `process` are the relations that are there beside the
+    app's, and stay as they are.
     """
 
-    def __init__(self, app: SqlSettings) -> None:
+    def __init__(self, app: SqlSettings, process: Sequence[Relation] = ()) -> None:
         self._app = app
+        self._process = process
         self.gate = Gate(RUNNING)
-        self.catalogue = Catalogue(app.relations)
+        self.catalogue = Catalogue(app.relations, process)
         self.readings = Readings(self)
         self.definitions = self.writes = 0
         self.macros = False
@@ -105,6 +108,9 @@ class DuckDbEngine:
             effects.WriteSpool: duckdb_spool.write_spool,
             effects.ReadSpool: duckdb_spool.read_spool,
             effects.CloseSpool: duckdb_spool.close_spool,
+        }
+        self.prompt: Mapping[type, Callable[[Any], Any]] = {
+            effects.Execute: lambda effect: effect.session.execute_promptly(effect),
         }
         # These may wait long for their turn: a performer that gives them `own_threads`
         # threads of their own keeps the others free for everything else.
@@ -188,6 +194,7 @@ class DuckDbEngine:
                 try:
                     self._instance = open_instance()
                     self.publish()
+                    words("")  # compiles the lexer's pattern here, and not on the loop at the first statement
                 except Exception:
                     log.exception("the SQL engine did not start")
                     self._instance = None
@@ -217,6 +224,16 @@ class DuckDbEngine:
 
             return Connection(self._instance.cursor(), self.catalogue)
 
+    def lend_spare(self, fits: Callable[[Connection], bool], *, sees_all: bool) -> Connection | None:
+        """The connection that `lend` would give, if it is there already and `fits`.  Never waits."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            spare = self._spare[sees_all]
+            return spare.pop() if spare and fits(spare[-1]) else None
+        finally:
+            self._lock.release()
+
     def commit(self, connection: Connection) -> None:
         """Commit, and count what was changed: after it, so that nobody has the number without the change."""
         wrote = connection.wrote
@@ -240,7 +257,7 @@ class DuckDbEngine:
             self._instance = None
             self._spare = {True: [], False: []}
             self.definitions += 1
-            self.catalogue = Catalogue(self._app.relations)
+            self.catalogue = Catalogue(self._app.relations, self._process)
 
     def close(self) -> None:
         """Stop every statement, close every session, end the instance.  Does nothing the second time.

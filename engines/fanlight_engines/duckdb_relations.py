@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -37,6 +37,11 @@ class Stopped(Exception):
 def identifier(name: str) -> str:
     """`name` as a quoted identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def words_of(text: str) -> frozenset[str]:
+    """The words of a statement in lower case, those in its strings and comments too."""
+    return frozenset(_WORD.findall(text.lower()))
 
 
 def live_name(relation: Relation) -> str:
@@ -159,24 +164,30 @@ def _array(cells: list[Any], column: Column, schema: Any) -> Any:
 class Catalogue:
     """The relations of an app as one DuckDB instance knows them.
 
-    The app's mapping may grow or change at any time; `missing` tells what has
-    no view yet.  Not safe for two threads at once: the engine locks.
+    The app's mapping may grow or change at any time, the `fixed` ones never do;
+    `missing` tells what has no view yet.  Not safe for two threads at once: the
+    engine locks.
     """
 
-    def __init__(self, relations: Mapping[str, Relation]) -> None:
+    def __init__(self, relations: Mapping[str, Relation], fixed: Sequence[Relation] = ()) -> None:
         self._relations = relations
+        self._unseen = list(fixed)
         self._by_live: dict[str, Relation] = {}
-        self._everywhere: set[str] = set()
+        self._by_name: dict[str, dict[str, Relation]] = {}
+        self._everywhere: frozenset[str] = frozenset()
 
     def missing(self) -> list[Relation]:
         """The relations that are new, or have been replaced, since `added`."""
         known = self._by_live
-        relations = list(self._relations.values())
-        return [relation for relation in relations if known.get(live_name(relation)) is not relation]
+        changed = [each for each in list(self._relations.values()) if known.get(live_name(each)) is not each]
+        return self._unseen + changed
 
     def added(self, relation: Relation) -> None:
         """The view of `relation` exists now."""
-        self._by_live[live_name(relation)] = relation
+        self._unseen = [each for each in self._unseen if each is not relation]
+        name = live_name(relation)
+        self._by_live[name] = relation
+        self._by_name.setdefault(relation.name, {})[name] = relation
 
     def by_live(self, name: str) -> Relation | None:
         """The relation whose source has this name."""
@@ -187,15 +198,14 @@ class Catalogue:
         relation = self._by_live.get(f"{PREFIX}{schema}_{name}")
         return relation if relation is not None and (relation.schema, relation.name) == (schema, name) else None
 
-    def read_by(self, text: str) -> Iterable[Relation]:
-        """The relations that a statement may read: those whose names stand anywhere in its text.
+    def read_by(self, words: frozenset[str]) -> list[Relation]:
+        """The relations that a statement may read: those whose names are among the words of its text.
 
-        Strings count too, and so do the relations that objects in the database
-        were made from (see `keep`).
+        So are the relations that objects in the database were made from (see `keep`).
         """
-        mentioned = set(_WORD.findall(text.lower())) | self._everywhere
-        return [relation for relation in list(self._by_live.values()) if relation.name in mentioned]
+        by_name = self._by_name
+        return [each for word in words | self._everywhere if word in by_name for each in by_name[word].values()]
 
     def keep(self, text: str) -> None:
         """Something was created by `text`: what it reads may be read by any statement from now on."""
-        self._everywhere |= {relation.name for relation in self._by_live.values()} & set(_WORD.findall(text.lower()))
+        self._everywhere |= self._by_name.keys() & words_of(text)

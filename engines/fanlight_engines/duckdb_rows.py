@@ -45,14 +45,16 @@ class Habit:
     """What is known of a statement's results: `rows` is how many the last one had, -1 before the first.
 
     `short` says that none of them had a long text.  `around` is the text of the
-    statement around it, and what DuckDB's parser made of that.
+    statement around it, and what DuckDB's parser made of that.  `harmless` is
+    with what definitions and settings it is known to change nothing.
     """
 
-    __slots__ = ("_guess", "_text", "around", "rows", "short")
+    __slots__ = ("_guess", "_text", "around", "harmless", "rows", "short")
 
     def __init__(self, text: str) -> None:
         self.rows = -1
         self.short = False
+        self.harmless: object = None
         self.around: tuple[str, Any] = ("", None)
         self._text = text
         self._guess: bool | None = None

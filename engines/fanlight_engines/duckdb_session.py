@@ -79,19 +79,23 @@ class Session:
         """
         if work.interrupt.asked:
             return _NEVER_RAN
-        started = time.monotonic()
         with self.lock:
-            self.running = work.interrupt
-            try:
-                outcome = self._admitted(work, run)
-            except BaseException:
-                self._fail(CANCELLED)
-                raise
-            finally:
-                self._rest()
-            outcome = evolve(outcome, elapsed=time.monotonic() - started)
-            self._last = (work.interrupt, outcome)
-            return outcome
+            return self._running(work, lambda: self._admitted(work, run))
+
+    def _running(self, work: Work, run: Callable[[], Outcome]) -> Outcome:
+        """Run, within reach of the interrupt of `work`; whoever calls has the lock."""
+        started = time.monotonic()
+        self.running = work.interrupt
+        try:
+            outcome = run()
+        except BaseException:
+            self._fail(CANCELLED)
+            raise
+        finally:
+            self._rest()
+        outcome = evolve(outcome, elapsed=time.monotonic() - started)
+        self._last = (work.interrupt, outcome)
+        return outcome
 
     def press(self, interrupt: Interrupt) -> bool:
         """Interrupt DuckDB, if it still runs the work of `interrupt`; else False."""
@@ -135,6 +139,35 @@ class Session:
     def execute(self, work: Execute) -> Outcome:
         """Answers `Execute`."""
         return self.perform(work, lambda connection: self._execute(connection, work))
+
+    def execute_promptly(self, work: Execute) -> Outcome | None:
+        """The answer to `work`, if giving it takes a moment only; else None, and nothing ran.
+
+        Never waits: not for the lock, nor at the gate, nor for what DuckDB does
+        for others, because it does nothing for them then.
+        """
+        if not self.lock.acquire(blocking=False):
+            return None
+        try:
+            return self._promptly(work)
+        finally:
+            self.lock.release()
+
+    def _promptly(self, work: Execute) -> Outcome | None:
+        def fits(connection: Connection) -> bool:
+            return connection.is_prompt(work, self.user)
+
+        if self.connection is None:
+            self.connection = self._engine.lend_spare(fits, sees_all=self.sees_all)
+        gate, connection = self._engine.gate, self.connection
+        if self.closed or connection is None or not fits(connection) or self._engine.catalogue.missing():
+            return None
+        if not gate.enter_alone(work.interrupt):
+            return None
+        try:
+            return self._running(work, lambda: self._guarded(work, lambda connection: self._execute(connection, work)))
+        finally:
+            gate.leave()
 
     def fetch(self, work: FetchRows) -> Outcome:
         """Answers `FetchRows`."""
@@ -201,8 +234,9 @@ class Session:
 
     def _run(self, connection: Connection, parsed: Parsed, work: Execute) -> Outcome:
         connection.end_statement()
-        self._provide(connection, work.text)
-        connection.begin(work.begin)
+        alone = not self._provide(connection, parsed) and work.commit and bool(work.begin)
+        if not alone or not connection.stands_alone(parsed, work.params, self._engine.definitions):
+            connection.begin(work.begin)
         if work.interrupt.asked:
             raise Interrupted
         result = connection.execute(parsed, work.text, work.params, work.interrupt, work.separator)
@@ -267,12 +301,14 @@ class Session:
 
     # Live relations.
 
-    def _provide(self, connection: Connection, text: str) -> None:
-        """Register what the statement may read, as far as this session may."""
+    def _provide(self, connection: Connection, parsed: Parsed) -> bool:
+        """Register what the statement may read, as far as this session may; whether that is anything."""
         self._engine.publish()
-        for relation in self._engine.catalogue.read_by(text):
+        relations = self._engine.catalogue.read_by(parsed.words)
+        for relation in relations:
             if self.sees_all or not relation.privileged:
                 connection.provide(relation)
+        return bool(relations)
 
     def _provide_missing(self, connection: Connection, raised: BaseException) -> bool:
         """A view of the database needed a relation that its user did not name: have it registered."""
@@ -318,7 +354,7 @@ class Session:
         """End the transaction; why a commit failed."""
         import duckdb
 
-        with self.lock:
+        with self.lock, self._engine.gate.beside():
             self._result = None
             connection = self.connection
             if connection is None:
@@ -336,7 +372,7 @@ class Session:
 
     def forget(self) -> None:
         """Drop the connection, and all that the session gathered in it, for a new one."""
-        with self.lock:
+        with self.lock, self._engine.gate.beside():
             connection, self.connection = self.connection, None
             if connection is not None:
                 connection.rollback()
@@ -368,7 +404,7 @@ class Session:
 
     def close(self) -> None:
         """Roll back and close; waits for what runs, so interrupt that first."""
-        with self.lock:
+        with self.lock, self._engine.gate.beside():
             self.closed = True
             self._result = None
             connection, self.connection = self.connection, None

@@ -7,17 +7,17 @@ still load at first use.
 
 from __future__ import annotations
 
-from collections import ChainMap
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import fanlight.pages.table  # pyright: ignore[reportUnusedImport]
 import fanlight.server  # pyright: ignore[reportUnusedImport]  # noqa: F401
 
+from .checks import Checks
 from .duckdb import DuckDbEngine
 from .gather import Gatherer
 from .host import HostFacts
 from .introspection import Introspection
+from .leaders import Leaders
 from .outbound import Outbound
 from .passwords import Passwords
 from .profiles import HeapProfiler
@@ -26,22 +26,9 @@ from .tokens import Signatures
 from .users import UsersFile
 
 if TYPE_CHECKING:
-    from fanlight.relations import Relation
     from fanlight.server import Server
 
     from .performer import Engine
-
-
-class _SqlOfServer:
-    """What the SQL engine is told: the app's settings, and its relations with those of the process."""
-
-    def __init__(self, server: Server, process: tuple[Relation, ...]) -> None:
-        app = server.app
-        self.sql_writers: Literal["privileged", "everybody"] = app.sql_writers
-        self.sql_connections: int = app.sql_connections
-        # Keys of the process have a dot, which no published name has: a program's `tasks` is its own.
-        own = {f"{relation.schema}.{relation.name}": relation for relation in process}
-        self.relations: Mapping[str, Relation] = ChainMap(app.relations, own)
 
 
 def engines_for(server: Server) -> list[Engine]:
@@ -51,8 +38,9 @@ def engines_for(server: Server) -> list[Engine]:
     """
     profiler = HeapProfiler(server.app)
     process = Introspection(server, profiler)
-    sql = DuckDbEngine(_SqlOfServer(server, process.relations))
+    sql = DuckDbEngine(server.app, process.relations)
     engines: list[Engine] = [HostFacts(), Gatherer(), profiler, process, sql, Passwords(), Outbound()]
+    engines += [Checks(), Leaders(server)]
     signatures = Signatures()
     engines.append(signatures)
     if any(listener.authenticator in ("Oidc", "Frontegg") for listener in server.app.listeners):

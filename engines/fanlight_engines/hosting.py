@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from fanlight.asks import Effect, Task
 from fanlight.moment import Now
 from fanlight.observe.records import Failure
 from fanlight.outputs import Cancel, Close, Note, Perform, Send
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Call = Callable[..., object]
 Clock = Callable[[], Now]
+Run = Callable[[], Awaitable[None]]
 Performing = Callable[[Server], Performer]
 """Makes the performer of a server; the default is `performer_for`."""
 
@@ -106,22 +108,26 @@ class Client(ABC):
         elif kind is Note:
             self.hosting.performer.note(output.record)
         elif kind is Cancel:
-            self.hosting.performer.interrupt(output.effect)
+            self.hosting.cancel(output.effect)
         elif kind is Close:
             self.shut(output.half)
 
     def _perform(self, output: Perform) -> None:
-        """Inline for an effect of the loop, in a worker's thread for any other."""
+        """Inline for an effect of the loop, in a task for one of the program's, in a thread for what takes its time."""
         performer, now = self.hosting.performer, self.hosting.now
         reply, number = self.connection.reply, output.number
-        if output.effect.runs == "worker":
-            deliver = self.hosting.deliver
-            performer.submit(output.effect, lambda answer, error: deliver(self.feed, reply, number, answer, error))
+        if isinstance(output.effect, Task):
+            self.hosting.undertake(output.effect, lambda answer, error: self.feed(reply, number, answer, error))
             return
+        in_worker = output.effect.runs == "worker"
         try:
-            answer = performer.perform(output.effect)
+            answer = (performer.perform_promptly if in_worker else performer.perform)(output.effect)
         except Exception as error:  # noqa: BLE001  the core tells the log
             reply(number, None, error, now())
+            return
+        if answer is None and in_worker:
+            deliver = self.hosting.deliver
+            performer.submit(output.effect, lambda answer, error: deliver(self.feed, reply, number, answer, error))
         else:
             reply(number, answer, None, now())
 
@@ -151,12 +157,47 @@ class Hosting(ABC):
         self.performer = performing(self.server)
         self.clients: dict[Connection, Client] = {}
         self.armed = inf
-        self._unwatch = app.users.watch(lambda names: self.deliver(self._users_changed, names))
+        self._tasks: dict[Task[Any], Call] = {}
+        self._unwatch = (
+            app.users.watch(lambda names: self.deliver(self._users_changed, names)),
+            app.liveness.told(lambda: self.deliver(self.rearm)),
+            self.server.leadership.lost.watch(lambda: self.deliver(self._leadership_lost)),
+        )
 
     def _users_changed(self, names: frozenset[str]) -> None:
         """The program or a file has changed who may come in; told on the loop's thread."""
         self.server.users_changed(names)
         self.rearm()
+
+    def _leadership_lost(self) -> None:
+        if self.server.ends_with_leadership:
+            self.end()
+
+    def undertake(self, task: Task[Any], done: Call) -> None:
+        """Await what a task of the program's awaits, then `done(answer, error)`, unless it is cancelled before."""
+
+        async def run() -> None:
+            try:
+                answer = await task.run()
+            except Exception as error:  # noqa: BLE001  the core tells the log
+                done(None, error)
+            else:
+                done(answer, None)
+
+        def ended() -> None:
+            self._tasks.pop(task, None)
+            task.ended()
+
+        self._tasks[task] = self.spawn(run, ended)
+
+    def cancel(self, effect: Effect[Any]) -> None:
+        """Nobody waits for `effect` any more."""
+        if isinstance(effect, Task):
+            cancel = self._tasks.get(effect)
+            if cancel is not None:
+                cancel()
+        else:
+            self.performer.interrupt(effect)
 
     def welcome(self, listener: str, peer: str) -> Connection | None:
         """The connection for a peer that has connected; None: close the socket at once."""
@@ -214,7 +255,8 @@ class Hosting(ABC):
         Inline where no thread can start any more, because the process is ending.
         """
 
-        self._unwatch()
+        for unwatch in self._unwatch:
+            unwatch()
 
         def close() -> None:
             self.performer.close()
@@ -253,6 +295,17 @@ class Hosting(ABC):
     @abstractmethod
     def arm(self, seconds: float) -> None:
         """Call `tick` in `seconds`; replaces what was armed before."""
+
+    @abstractmethod
+    def spawn(self, run: Run, ended: Call) -> Call:
+        """Start a task that awaits `run()`, and call `ended()` after it, even if it never began.
+
+        Returns what cancels it.
+        """
+
+    @abstractmethod
+    def end(self) -> None:
+        """Have `serve` end in order."""
 
     @abstractmethod
     def emptied(self) -> None:

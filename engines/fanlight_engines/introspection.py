@@ -205,7 +205,11 @@ def _controller(server: Server, thread: int, stopped: Stopped) -> dict[str, Any]
         "engine": {"sql_connections": server.app.sql_connections},
         "workers": {"threads": sum(str(row["name"]).startswith("fanlight-worker") for row in threads)},
         "webhooks": {},
-        "leadership": {},
+        "leadership": {
+            "leader": type(server.app.leader).__name__,
+            "state": server.leadership.state,
+            "lost": server.leadership.reason or None,
+        },
     }
 
 

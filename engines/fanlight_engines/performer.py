@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fanlight.asks import Effect
 from fanlight.auth.decisions import Admission, Refusal
 from fanlight.moment import Now
-from fanlight.observe.records import AccessRecord, Exposure, Failure, RefusalsOmitted, Trouble
+from fanlight.observe.records import AccessRecord, Checked, Exposure, Failure, RefusalsOmitted, Trouble
 
 from .engines import engines_for
 from .workers import Workers
@@ -51,7 +51,9 @@ class Engine(Protocol):
 
     An engine whose effects may wait for each other has `own_threads` and
     `own_effects` too: those effects get that many threads of their own, so that
-    nobody else waits behind them.
+    nobody else waits behind them.  One that can do some effects of a worker in
+    less time than it takes to wake a thread has `prompt`: handlers that answer at
+    once, within a millisecond, or return None and have done nothing.
     """
 
     handlers: Mapping[type, Handler]
@@ -69,7 +71,9 @@ class Performer:
         self._engines = engines
         self._handlers: dict[type, Handler] = {}
         self._interrupts: dict[type, Callable[[Any], None]] = {}
+        self._prompt: dict[type, Handler] = {}
         for engine in engines:
+            self._prompt.update(getattr(engine, "prompt", {}))
             self._handlers.update(engine.handlers)
             self._interrupts.update(engine.interrupts)
         self._workers = Workers()
@@ -86,6 +90,11 @@ class Performer:
         if handler is None:
             raise LookupError(f"no engine does {type(effect).__name__}")
         return handler(effect)
+
+    def perform_promptly(self, effect: Effect[Any]) -> Any:
+        """Do an effect of a worker here and now, if that takes a moment only; else None, and nothing was done."""
+        handler = self._prompt.get(type(effect))
+        return None if handler is None else handler(effect)
 
     def submit(self, effect: Effect[Any], done: Done) -> None:
         """Do `effect` in a worker's thread; `done(answer, error)` is called there."""
@@ -118,6 +127,11 @@ class Performer:
             security_log.warning(
                 "credentials in the clear from %s to %s: redirected to TLS", record.peer or "unix", record.listener
             )
+        elif isinstance(record, Checked):
+            if record.reason:
+                log.warning("readiness check %r fails: %s", record.name, record.reason, exc_info=record.error)
+            else:
+                log.info("readiness check %r passes", record.name)
         elif isinstance(record, Trouble):
             log.warning("%s", record.text)
         else:

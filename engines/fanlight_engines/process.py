@@ -1,4 +1,4 @@
-"""The live relations of the process: everything in the schema `process`.
+"""The live relations of the process: everything in the schema `process`, and the audit log.
 
 One tuple of declarations, and the same bound to a running server.  Each is
 walked in the worker's thread that reads it, gives way while it is walked, and
@@ -19,7 +19,7 @@ from .process_logs import LOG_RECORDS, RecentLogs
 from .process_memory import HEAP, MEMORY
 from .process_metrics import METRICS
 from .process_modules import MODULES
-from .process_server import AUTH_EVENTS, CONNECTIONS, REQUESTS, ROUTES, SESSIONS, SETTINGS
+from .process_server import AUDIT_EVENTS, AUTH_EVENTS, CONNECTIONS, REQUESTS, ROUTES, SESSIONS, SETTINGS
 from .process_tasks import TASKS
 from .process_threads import THREADS
 from .process_trio import remember_run
@@ -48,6 +48,7 @@ DECLARED: tuple[Relation, ...] = (
     AUTH_EVENTS,
     FILES,
     LOG_RECORDS,
+    AUDIT_EVENTS,
 )
 """Every relation, as it is documented; those of the server have no rows here."""
 

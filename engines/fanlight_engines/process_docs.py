@@ -17,9 +17,9 @@ from .process import DECLARED
 _INTRODUCTION = """\
 # Relations
 
-What SQL sees of the process, in the schema `process`. Each relation is read anew by every statement that names it, in a
-worker thread which gives way to the program while it reads; a statement sees one snapshot of each. At most 100,000 rows
-of each are shown.
+What SQL sees of the process, in the schema `process`, and of its audit log, in `mz_catalog`. Each relation is read
+anew by every statement that names it, in a worker thread which gives way to the program while it reads; a statement
+sees one snapshot of each. At most 100,000 rows of each are shown.
 
 Relations marked *privileged* are for internal users and superusers; on a loopback listener that authenticates nobody
 they are for everybody. Others get SQLSTATE 42501. Frames of the code that checks credentials are never shown, nor is

@@ -91,6 +91,12 @@ def _auth_events(server: Server) -> Iterator[tuple[object, ...]]:
         )
 
 
+def _audit_events(server: Server) -> Iterator[tuple[object, ...]]:
+    for each in polite(server.app.audit_log.events()):
+        event = each.event
+        yield each.id, event.event_type, event.object_type, event.details, event.user, each.occurred_at
+
+
 CONNECTIONS = Relation(
     name="connections",
     columns=(
@@ -196,6 +202,24 @@ AUTH_EVENTS = Relation(
 )
 
 
+AUDIT_EVENTS = Relation(
+    name="mz_audit_events",
+    schema="mz_catalog",
+    columns=(
+        Column("id", "bigint", "Counts the events from 1."),
+        Column("event_type", "text", "What was done: `create`, `alter`, …."),
+        Column("object_type", "text", "To what kind of object."),
+        Column("details", "json", "What exactly; its form depends on the two types."),
+        Column("user", "text", "Who did it; null for nobody in particular."),
+        Column("occurred_at", "timestamptz", "When."),
+    ),
+    rows=unserved,
+    doc="The audit log: changes of system variables, and what was injected; the last 10,000 events, oldest first.",
+    cost="A microsecond for each event.",
+    privileged=True,
+)
+
+
 def bound(server: Server) -> tuple[Relation, ...]:
     """These relations over one server."""
     return (
@@ -205,4 +229,5 @@ def bound(server: Server) -> tuple[Relation, ...]:
         evolve(ROUTES, rows=partial(_routes, server), version=lambda: 0),
         evolve(SESSIONS, rows=partial(_sessions, server)),
         evolve(AUTH_EVENTS, rows=partial(_auth_events, server)),
+        evolve(AUDIT_EVENTS, rows=partial(_audit_events, server), version=lambda: server.app.audit_log.added),
     )

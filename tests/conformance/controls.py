@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
-from .model import Json, Skipped
+from .model import Json, Skipped, require
 from .stage import Stage
 
 _FEATURES = {
     "set_config": "live configuration variables",
-    "leader": "leadership",
-    "leader_event": "leadership",
     "webhook_define": "webhooks",
     "webhook_drop": "webhooks",
     "webhook_rename": "webhooks",
@@ -21,7 +19,6 @@ _FEATURES = {
     "secret_remove": "webhooks",
     "replica_add": "worker clusters",
     "replica_remove": "worker clusters",
-    "corrupt": "catalog checks",
 }
 
 
@@ -50,6 +47,32 @@ def _engine_fail(stage: Stage, step: Mapping[str, Json]) -> None:
     stage.app.readiness.fail("engine")
 
 
+def _corrupt(stage: Stage, step: Mapping[str, Json]) -> None:
+    """What only a bug would do."""
+    if step["what"] == "webhook_cache":
+        stage.server.appenders["u404"] = object()
+    elif step["what"] == "dangling_reference":
+        catalog = stage.app.catalog
+        catalog._referrers.setdefault(catalog.add("Table", "referred"), {})["u404"] = None
+    else:
+        raise Skipped("not built yet: worker clusters")
+
+
+def _leader(stage: Stage, step: Mapping[str, Json]) -> None:
+    raised = False
+    try:
+        getattr(stage.app.leadership, step["call"])()
+    except RuntimeError:
+        raised = True
+    require(raised == step.get("raises", False), f"{step['call']} {'raised' if raised else 'did not raise'}")
+
+
+def _leader_event(stage: Stage, step: Mapping[str, Json]) -> None:
+    leadership = stage.app.leadership
+    happened = {"skip": leadership.skipped, "promote": leadership.promoted}[step["name"]].happened
+    require(happened == step["fired"], f"{step['name']} {'fired' if happened else 'did not fire'}")
+
+
 def _log_level(stage: Stage, step: Mapping[str, Json]) -> None:
     del stage
     logging.getLogger().setLevel(step["level"])
@@ -73,6 +96,9 @@ def set_heap(active: bool) -> None:
 _VERBS: dict[str, Callable[[Stage, Mapping[str, Json]], None]] = {
     "engine_ready": _engine_ready,
     "engine_fail": _engine_fail,
+    "corrupt": _corrupt,
+    "leader": _leader,
+    "leader_event": _leader_event,
     "log_level": _log_level,
     "heap": _heap,
 }

@@ -41,6 +41,12 @@ class Watched:
             return SessionRefused(status, SqlError(refused["message"], refused["code"], refused.get("detail")))
         return self._performer.perform(effect)
 
+    def perform_promptly(self, effect: Effect[Any]) -> Any:
+        """Do an effect of a worker here and now, if that takes a moment only."""
+        answer = self._performer.perform_promptly(effect)
+        self.performed[type(effect).__name__] += answer is not None
+        return answer
+
     def submit(self, effect: Effect[Any], done: Done) -> None:
         """Do `effect` in a worker's thread."""
         self.performed[type(effect).__name__] += 1

@@ -46,6 +46,7 @@ class World:
     a SQL session answers; `now` sets the wall clock; `result_limit` bounds the
     rows of one statement, in bytes; `connections` how many SQL sessions may be open.
     `users` are those of kind Password (`password` in the clear), `settings` more of the app's settings.
+    `leadership` is where the program has moved that; None: it has nothing to do with it.
     `providers` are other servers, `oidc` the settings of one that nobody asks; `secure` clients speak TLS.
     """
 
@@ -63,6 +64,7 @@ class World:
     providers: Providers | None = None
     oidc: OidcSettings | None = None
     secure: bool = False
+    leadership: str | None = None
 
 
 class Stage(Protocol):

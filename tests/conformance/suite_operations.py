@@ -24,17 +24,15 @@ _NOT_BUILT = {
     "webhooks": "webhooks",
     "secrets": "webhooks",
     "tables": "webhooks",
-    "leadership": "leadership",
     "replicas": "worker clusters",
     "promsql": "metrics from SQL",
     "console_upstream": "the console proxy",
-    "users": "kind Password",
     "config": "live configuration variables",
 }
 """What a case may ask of its server, and the feature that has to exist first."""
 
 _TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
-_SERVER = {"listeners", "engine", "gauges", "rules", "heap", "oidc", *_NOT_BUILT}
+_SERVER = {"listeners", "engine", "gauges", "rules", "heap", "leadership", "users", "oidc", *_NOT_BUILT}
 
 
 def world_of(case: Case) -> World:
@@ -55,6 +53,8 @@ def world_of(case: Case) -> World:
         gauges=tuple(server.get("gauges", ())),
         rules=server.get("rules", {}),
         heap=server.get("heap", "inactive") == "active",
+        leadership=server.get("leadership", "IsLeader"),
+        users={name: {"password": password} for name, password in server.get("users", {}).items()},
         oidc=_oidc(server["oidc"]) if "oidc" in server else None,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -13,6 +13,7 @@ from fanlight.app import App
 from fanlight.auth.scram import derive
 from fanlight.auth.users import Role, Users
 from fanlight.config import Settings
+from fanlight.leadership import Leadership, ManualLeader
 from fanlight.listeners import Listener
 
 from .model import Json
@@ -20,6 +21,14 @@ from .stage import Listening, World
 from .tls import files
 
 DEFAULT_PORT = 6876
+
+WAYS: Mapping[str | None, tuple[Callable[[Leadership], object], ...]] = {
+    "CatchingUp": (Leadership.set_catching_up,),
+    "ReadyToPromote": (Leadership.set_ready_to_promote,),
+    "Promoting": (Leadership.set_ready_to_promote, Leadership.promote),
+    "IsLeader": (Leadership.set_is_leader,),
+}
+"""How a program gets to a state of the leadership."""
 
 
 def port_of(listening: Listening) -> int:
@@ -53,7 +62,10 @@ def application(world: World, *, any_port: bool) -> App:
         users=Users({name: role_of(given) for name, given in world.users.items()}),
         oidc=world.providers.oidc() if world.providers is not None else world.oidc,
         frontegg=world.providers.frontegg(options.get("frontegg_oauth_issuer_url")) if world.providers else None,
+        leader=ManualLeader() if world.leadership is not None else None,
     )
+    for move in WAYS.get(world.leadership, ()):
+        move(app.leadership)
     if world.result_limit is not None:
         app.sql_result_bytes = world.result_limit
     if world.connections is not None:

@@ -68,3 +68,33 @@ def test_ready_is_all_met_and_failed_is_any_failed(acts: list[tuple[str, str]]) 
     assert readiness.states() == model
     assert readiness.ready == (set(model.values()) <= {"met"})
     assert readiness.failed == ("failed" in model.values())
+
+
+def test_who_watches_is_told_of_changes_until_he_has_heard_enough() -> None:
+    readiness, told = Readiness(), list[dict[str, State]]()
+
+    def watch() -> bool:
+        told.append(readiness.states())
+        return readiness.failed
+
+    readiness.watch(watch)
+    readiness.set("engine", False)
+    readiness.set("engine", True)
+    readiness.remove("engine")
+    readiness.fail("disk")
+    readiness.set("disk", True)
+    assert told == [{"engine": "pending"}, {"engine": "met"}, {}, {"disk": "failed"}]
+
+
+def test_a_check_is_kept_by_its_name_and_is_no_condition() -> None:
+    readiness = Readiness()
+
+    @readiness.check("database")
+    def ping() -> bool:
+        return False
+
+    assert ping() is False
+    assert [check.name for check in readiness.checks] == ["database"]
+    assert readiness.ready
+    readiness.remove("database")
+    assert readiness.checks == []

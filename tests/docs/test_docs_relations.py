@@ -15,7 +15,7 @@ def test_the_page_is_up_to_date() -> None:
 
 
 def test_every_relation_and_every_column_is_on_it_and_says_something() -> None:
-    assert headings(PAGE)[1:] == [f"process.{relation.name}" for relation in DECLARED]
+    assert headings(PAGE)[1:] == [f"{relation.schema}.{relation.name}" for relation in DECLARED]
     cells = [row for row in rows(PAGE) if row[0] != "column"]
     assert [row[0].strip("`") for row in cells] == [c.name for relation in DECLARED for c in relation.columns]
     assert all(len(row) == 3 and row[2].endswith(".") for row in cells)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +13,7 @@ from attrs import frozen
 from fanlight import App, Effect
 from fanlight.connection import Connection
 from fanlight.observe.records import Failure
-from fanlight_engines.hosting import Client, Hosting
+from fanlight_engines.hosting import Client, Hosting, Run
 from fanlight_engines.performer import Performer
 from tests.sim import Clock
 
@@ -40,6 +41,7 @@ class Ground:
     def __init__(self) -> None:
         self.handlers: Mapping[type, Callable[[Any], Any]] = {Count: self.count, Dig: self.dig}
         self.interrupts: Mapping[type, Callable[[Any], None]] = {Dig: self.stop}
+        self.prompt: Mapping[type, Callable[[Any], Any]] = {Dig: self.look}
         self.threads: list[str] = []
         self.stopped: list[Effect[Any]] = []
         self.closed = 0
@@ -53,6 +55,13 @@ class Ground:
     def dig(self, effect: Dig) -> str:
         self.threads.append(threading.current_thread().name)
         return "gold" if effect.spade.wait(PATIENCE) else "nothing"
+
+    def look(self, effect: Dig) -> str | None:
+        """What lies open needs no digging."""
+        if not effect.spade.is_set():
+            return None
+        self.threads.append(threading.current_thread().name)
+        return "gold"
 
     def stop(self, effect: Dig) -> None:
         self.stopped.append(effect)
@@ -112,12 +121,29 @@ class Desk(Hosting):
         self.turns: SimpleQueue[tuple[Callable[..., object], tuple[Any, ...]]] = SimpleQueue()
         self.arms: list[float] = []
         self.empty = 0
+        self.ends = 0
 
     def deliver(self, call: Callable[..., object], *args: Any) -> None:
         self.turns.put((call, args))
 
     def arm(self, seconds: float) -> None:
         self.arms.append(seconds)
+
+    def spawn(self, run: Run, ended: Callable[..., object]) -> Callable[..., object]:
+        """A task that is awaited when its turn comes; what it awaits must not wait."""
+        cancelled: list[bool] = []
+
+        def turn() -> None:
+            with suppress(StopIteration):
+                if not cancelled:
+                    run().__await__().__next__()
+            ended()
+
+        self.turns.put((turn, ()))
+        return lambda: cancelled.append(True)
+
+    def end(self) -> None:
+        self.ends += 1
 
     def emptied(self) -> None:
         self.empty += 1

@@ -430,3 +430,16 @@ print("bye")
     assert (done.returncode, done.stdout) == (0, "bye\n"), done.stderr
     assert "terminate" not in done.stderr
     assert time.monotonic() - started < 30
+
+
+def test_the_lexer_is_ready_with_the_engine() -> None:
+    """Its pattern takes milliseconds to compile, which the first statement would take of the host's loop."""
+    program = (
+        "from fanlight_engines.duckdb import DuckDbEngine; from fanlight import App; "
+        "from fanlight.sql import effects, lexer; engine = DuckDbEngine(App()); "
+        "before = lexer._pattern.cache_info().currsize; "
+        "engine.handlers[effects.StartEngine](effects.StartEngine()); "
+        "print(before, lexer._pattern.cache_info().currsize); engine.close()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "0 1\n"

@@ -11,7 +11,7 @@ import pytest
 from fanlight.app import App
 from fanlight.auth.identity import Identity
 from fanlight.relations import Column, Relation
-from fanlight_engines.duckdb_relations import Catalogue
+from fanlight_engines.duckdb_relations import Catalogue, words_of
 from tests.engines.test_duckdb_values import Sql
 
 ROOT = Identity("mz_system", internal=True)
@@ -161,7 +161,7 @@ def test_views_over_relations_serve_everybody(sql: Sql) -> None:
 def test_a_view_that_was_made_elsewhere(sql: Sql) -> None:
     """The engine learns what a view reads when it is created, and else from what is missing."""
     sql.results("create view v as select count(*) as n from process.things")
-    sql.engine.catalogue._everywhere.clear()
+    sql.engine.catalogue._everywhere = frozenset()
     assert rows(sql, "select n from v", identity=ROOT) == [["2"]]
 
 
@@ -218,5 +218,5 @@ def test_views_are_made_once_whatever_the_mapping_calls_them() -> None:
     (second,) = catalogue.missing()
     catalogue.added(second)
     assert catalogue.missing() == []
-    assert list(catalogue.read_by("select * from t")) == [first, second]
-    assert list(catalogue.read_by("select 1")) == []
+    assert list(catalogue.read_by(words_of("select * from T"))) == [first, second]
+    assert list(catalogue.read_by(words_of("select 1"))) == []

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from fanlight.app import App
+from fanlight.relations import Column, Relation
 from fanlight.sql import effects
 from fanlight.sql.effects import Executed, SqlFailed
 from fanlight.sql.errors import SqlError
 from fanlight_engines.duckdb import DuckDbEngine
+from fanlight_engines.duckdb_connection import Connection
 from tests.engines.test_duckdb import ADA, SETTINGS, execute, open_session, perform, rows, run
 
 
@@ -77,8 +81,6 @@ def test_settings_are_in_force_for_each_statement(engine: DuckDbEngine) -> None:
     run(engine, session, "create schema other")
     paris = (("TimeZone", "Europe/Paris"), ("search_path", "other, public"))
     text = "select current_setting('TimeZone') as z, current_schema() as s"
-    from attrs import evolve
-
     assert rows(perform(engine, evolve(execute(session, text), settings=paris))) == b'["Europe/Paris","other"]'
     assert rows(perform(engine, execute(session, text))) == b'["UTC","public"]'
 
@@ -127,3 +129,107 @@ def test_commands_and_counts(engine: DuckDbEngine) -> None:
         told.append((answer.command, answer.count))
     assert told == [("CREATE", 0), ("INSERT", 2), ("UPDATE", 1), ("MERGE", 1), ("DELETE", 1), ("ALTER", 0), ("DROP", 0)]
     assert ADA.user == "ada"
+
+
+def promptly(engine: DuckDbEngine, session: Any, text: str, **changes: Any) -> Any:
+    """What the engine answers at once, after it has run the statement once the long way."""
+    run(engine, session, text, **changes)
+    return engine.prompt[effects.Execute](execute(session, text, **changes))
+
+
+def test_a_known_constant_is_told_at_once(engine: DuckDbEngine) -> None:
+    session = open_session(engine)
+    first = execute(session, "select 1 as a")
+    assert engine.prompt[effects.Execute](first) is None
+    assert rows(perform(engine, first)) == rows(engine.prompt[effects.Execute](first)) == b'["1"]'
+    assert rows(promptly(engine, session, "select $1, 'x' as b", params=("2",))) == b'["2","x"]'
+    assert perform(engine, effects.Release(session))
+    other = open_session(engine)
+    assert rows(engine.prompt[effects.Execute](execute(other, "select 1 as a"))) == b'["1"]'
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("select a from range(3) t(a)", {}),
+        ("select 1 / 0", {}),
+        ("select current_user", {}),
+        ("insert into x values (1)", {}),
+        ("select 1", {"commit": False}),
+        ("select $1", {"params": ("x" * 300,)}),
+        ("selekt 1", {}),
+    ],
+)
+def test_what_may_take_its_time_is_not(engine: DuckDbEngine, text: str, changes: dict[str, Any]) -> None:
+    session = open_session(engine)
+    run(engine, session, "create table x (a integer)")
+    assert promptly(engine, session, text, **changes) is None
+
+
+def test_nothing_is_told_at_once_beside_other_work(engine: DuckDbEngine) -> None:
+    session = open_session(engine)
+    one = execute(session, "select 1")
+    perform(engine, one)
+    prompt = engine.prompt[effects.Execute]
+    with engine.gate.beside():
+        assert prompt(one) is None
+    assert engine.gate.enter(effects.Interrupt())
+    assert prompt(one) is None
+    engine.gate.leave()
+    with session.lock:
+        assert prompt(one) is None
+    engine._app.relations["later"] = Relation("later", (Column("a", "bigint"),), list)  # type: ignore[index]
+    assert prompt(one) is None
+    perform(engine, one)
+    assert prompt(one) is not None
+    with engine._lock, ThreadPoolExecutor(1) as pool:
+        assert pool.submit(prompt, execute(open_session(engine), "select 1")).result() is None
+    perform(engine, effects.CloseSession(session))
+    assert prompt(one) is None
+
+
+def test_a_query_that_stands_alone_is_not_begun(engine: DuckDbEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one that changes nothing: not by a view, either, nor by one that is made later or found elsewhere."""
+    begun: list[str] = []
+    begin = Connection.begin
+
+    def noted(connection: Connection, access: effects.Begin) -> None:
+        begun.append(access)
+        begin(connection, access)
+
+    monkeypatch.setattr(Connection, "begin", noted)
+    reader, writer = open_session(engine), open_session(engine)
+    looks: dict[str, Any] = {"begin": "read only", "read_only": True}
+    for text in ("create schema other", "create sequence other.q", "create view v as select 1 as a"):
+        run(engine, writer, text)
+    begun.clear()
+    assert rows(run(engine, reader, "select a from v where a > 0", **looks)) == b'["1"]'
+    assert run(engine, reader, "select error('no') as a from v where a > 0", **looks).error.message == "no"
+    assert rows(run(engine, reader, "select a from v where a > 0", **looks)) == b'["1"]'
+    assert begun == []
+    run(engine, writer, "create view other.v as select nextval('other.q') as a")
+    begun.clear()
+    elsewhere = (SETTINGS[0], ("search_path", "other"))
+    assert (
+        perform(engine, evolve(execute(reader, "select a from v where a > 0", **looks), settings=elsewhere)).error.code
+        == "25006"
+    )
+    assert rows(run(engine, reader, "select a from v where a > 0", **looks)) == b'["1"]'
+    assert begun == ["read only"]
+    run(engine, writer, "create or replace view v as select nextval('other.q') as a")
+    assert run(engine, reader, "select a from v where a > 0", **looks).error.code == "25006"
+    assert run(engine, reader, "select a from v where a > 0", commit=False, **looks).error.code == "25006"
+    assert rows(run(engine, writer, "select a from v where a > 0")) == b'["1"]'
+
+
+def test_a_query_that_stands_alone_and_is_left_leaves_nothing(engine: DuckDbEngine) -> None:
+    session = open_session(engine)
+    many = "select i as a from range(100000) t(i) where i >= 0"
+    first = run(engine, session, many, most=10)
+    assert not first.batch.last
+    assert session.connection is not None
+    assert not session.connection.in_transaction
+    assert rows(run(engine, session, "select 1")) == b'["1"]'
+    run(engine, session, many, most=10)
+    perform(engine, effects.CloseSession(session))
+    assert rows(run(engine, open_session(engine), "select 2")) == b'["2"]'

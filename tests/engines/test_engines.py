@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import fanlight.pages.table
 from fanlight import App, Effect
+from fanlight.asks import Task
 from fanlight.relations import Column, Relation
 from fanlight.server import Server
 from fanlight_engines.engines import engines_for
@@ -21,9 +22,9 @@ def engines(app: App | None = None) -> list[Engine]:
 
 
 def effects(of: type[Effect[object]] = Effect) -> Iterator[type[Effect[object]]]:
-    """Every kind of effect that the product defines."""
+    """Every kind of effect that the product defines, but for what a host does itself."""
     for kind in of.__subclasses__():
-        if kind.__module__.startswith("fanlight."):
+        if kind.__module__.startswith("fanlight.") and not issubclass(kind, Task):
             yield kind
         yield from effects(kind)
 

@@ -8,10 +8,10 @@ from math import inf
 
 import pytest
 
-from fanlight import App, Limits, Listener, Request, Response, SendBody
+from fanlight import App, FileLockLeader, Limits, Listener, Request, Response, SendBody
 from fanlight.connection import Connection
 from fanlight.moment import Now
-from fanlight.observe.records import RefusalsOmitted
+from fanlight.observe.records import Checked, RefusalsOmitted
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
 from tests.engines.desk import Count, Desk, Dig, Ground, Notes
@@ -84,6 +84,13 @@ def test_what_may_block_is_done_in_a_thread_and_comes_back_by_the_loop(desk: Des
     desk.turn()
     assert guest.written.endswith(b"gold")
     assert ground.threads != [threading.current_thread().name]
+
+
+def test_what_might_block_and_does_not_now_is_done_inline(desk: Desk, ground: Ground) -> None:
+    SPADE.set()
+    guest = desk.guest(DIG)
+    assert guest.written.endswith(b"gold")
+    assert ground.threads == [threading.current_thread().name]
 
 
 def test_what_the_engine_raises_is_told_to_the_log_and_a_500_to_the_client(desk: Desk) -> None:
@@ -284,3 +291,79 @@ def test_the_engines_are_closed_inline_when_no_thread_can_start(
     desk.release(lambda: None)
     assert ground.closed == 1
     desk.turn()
+
+
+# ---- tasks of the program's, and the end of a leadership -----------------------
+
+
+async def ping() -> bool:
+    return True
+
+
+async def refused() -> bool:
+    raise OSError("disk")
+
+
+def ready(desk: Desk) -> bytes:
+    """What `/api/readyz` answers after one turn."""
+    guest = desk.guest(serialise(Outgoing(target="/api/readyz")))
+    desk.turn()
+    return bytes(guest.written[9:12])
+
+
+def test_an_async_check_is_awaited_in_a_task_of_the_loop(ground: Ground) -> None:
+    app = App(listeners=(Listener("main", "127.0.0.1:1"),))
+    app.readiness.check("good")(ping)
+    desk = Desk(app, ground)
+    assert ready(desk) == b"200"
+    app.readiness.check("bad")(refused)
+    desk.clock.move(1.5)
+    guest = desk.guest(serialise(Outgoing(target="/api/readyz")))
+    desk.turn()
+    desk.turn()
+    assert guest.written[9:12] == b"503"
+    assert b"disk" not in guest.written
+    assert [type(note.error) for note in desk.performer.notes if isinstance(note, Checked)] == [OSError]  # type: ignore[attr-defined]
+    assert not any(check.busy for check in app.readiness.checks)
+
+
+def test_a_client_that_leaves_cancels_the_task(ground: Ground) -> None:
+    called: list[str] = []
+
+    async def check() -> None:
+        called.append("begun")
+
+    app = App(listeners=(Listener("main", "127.0.0.1:1"),))
+    app.readiness.check("slow")(check)
+    desk = Desk(app, ground)
+    guest = desk.guest(serialise(Outgoing(target="/api/readyz")))
+    guest.feed(guest.connection.lost)
+    assert app.readiness.checks[0].busy
+    desk.turn()
+    assert called == []
+    assert not app.readiness.checks[0].busy
+
+
+def test_a_lost_leadership_ends_the_server_unless_the_program_does_something_about_it(ground: Ground) -> None:
+    app = App(listeners=(Listener("main", "127.0.0.1:1"),))
+    desk = Desk(app, ground)
+    desk.server.leadership.lose("the lock is gone")
+    desk.turn()
+    assert desk.ends == 1
+    caring = App(leader=FileLockLeader(path="x", on_lost=print))
+    desk = Desk(caring, ground)
+    desk.server.leadership.lose("the lock is gone")
+    desk.turn()
+    assert desk.ends == 0
+
+
+def test_a_loop_that_is_watched_later_is_sent_beats(ground: Ground) -> None:
+    app = App(listeners=(Listener("main", "127.0.0.1:1"),))
+    desk = Desk(app, ground)
+    calls: list[object] = []
+    app.liveness.watch(calls.append)
+    desk.turn()
+    assert desk.arms == [0.0]
+    desk.tick()
+    assert len(calls) == 1
+    assert desk.arms == [0.0, 2.5]

@@ -44,6 +44,7 @@ class Adder:
     def __init__(self) -> None:
         self.handlers: Mapping[type, Callable[[Any], Any]] = {Add: lambda effect: effect.one + effect.other}
         self.interrupts: Mapping[type, Callable[[Any], None]] = {}
+        self.prompt: Mapping[type, Callable[[Any], Any]] = {}
         self.closed: str | None = None
 
     def close(self) -> None:
@@ -97,6 +98,13 @@ def submitted(performer: Performer, effect: Effect[Any]) -> Future[tuple[object,
 
 def test_an_effect_is_done_by_the_engine_that_knows_it(performer: Performer) -> None:
     assert performer.perform(Add(1, 2)) == 3
+
+
+def test_only_what_takes_a_moment_is_done_at_once(performer: Performer, engines: tuple[Adder, Sleeper]) -> None:
+    assert performer.perform_promptly(Add(1, 2)) is None
+    engines[0].prompt = {Add: lambda effect: effect.one + effect.other if effect.one < 10 else None}
+    quick = Performer(list(engines))
+    assert (quick.perform_promptly(Add(1, 2)), quick.perform_promptly(Add(10, 2))) == (3, None)
 
 
 def test_an_effect_that_no_engine_knows_is_a_bug(performer: Performer) -> None:

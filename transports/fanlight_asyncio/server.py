@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fanlight_engines.hosting import Call, Clock, Hosting, Performing
+from fanlight_engines.hosting import Call, Clock, Hosting, Performing, Run
 from fanlight_engines.performer import now, performer_for
 from fanlight_engines.sockets import EXHAUSTED_PAUSE, Bound, close_socket, open_sockets, waiting
 
@@ -26,6 +26,8 @@ async def serve(
 ) -> None:
     """Serve `app` until cancelled; then finish what is in hand and pass the cancellation on.
 
+    Returns when the process has lost its leadership, and nobody else does anything about it.
+
     `ready` is called once with the bound addresses, when clients can connect.
     Raises OSError when a listener cannot be bound.  `performing` and `clock`
     may replace the engines and the clocks.
@@ -33,7 +35,7 @@ async def serve(
     host = Host(app, performing, clock)
     try:
         host.open(ready)
-        await asyncio.get_running_loop().create_future()  # until cancelled
+        await host.ending.wait()
     finally:
         await host.close()
 
@@ -48,6 +50,7 @@ class Host(Hosting):
         self._arriving: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
+        self.ending = asyncio.Event()
         self._writers: list[SocketClient] = []
 
     def open(self, ready: Ready | None) -> None:
@@ -100,6 +103,14 @@ class Host(Hosting):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(seconds, self.tick)
+
+    def spawn(self, run: Run, ended: Call) -> Call:
+        task = asyncio.ensure_future(run())
+        task.add_done_callback(lambda _: ended())
+        return task.cancel
+
+    def end(self) -> None:
+        self.ending.set()
 
     def emptied(self) -> None:
         self._empty.set()

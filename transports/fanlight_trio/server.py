@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from fanlight_engines.hosting import Call, Clock, Hosting, Performing
+from fanlight_engines.hosting import Call, Clock, Hosting, Performing, Run
 from fanlight_engines.performer import now, performer_for
 from fanlight_engines.sockets import EXHAUSTED_PAUSE, Bound, close_socket, open_sockets, peer_of, prepare, waiting
 
@@ -16,7 +15,6 @@ from .connection import SocketClient
 
 if TYPE_CHECKING:
     from fanlight.app import App
-
 
 CLIENT_TASK = "fanlight_trio client"
 
@@ -28,7 +26,7 @@ async def serve(
     clock: Clock = now,
     task_status: trio.TaskStatus[tuple[Bound, ...]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve `app` until cancelled; then finish what is in hand.
+    """Serve `app` until cancelled, or until its leadership is lost; then finish what is in hand.
 
     `task_status.started` gives the bound addresses, when clients can connect.
     Raises OSError when a listener cannot be bound.  `performing` and `clock`
@@ -42,10 +40,11 @@ async def serve(
             with trio.CancelScope(shield=True):  # also when `serve` is cancelled before it began
                 await host.kept.wait()
             try:
-                async with trio.open_nursery() as accepting:
-                    for bound, sock in opened:
-                        accepting.start_soon(host.accept, bound, sock)
-                    task_status.started(tuple(bound for bound, _ in opened))
+                with host.ending:
+                    async with trio.open_nursery() as accepting:
+                        for bound, sock in opened:
+                            accepting.start_soon(host.accept, bound, sock)
+                        task_status.started(tuple(bound for bound, _ in opened))
             finally:
                 for bound, sock in opened:
                     close_socket(bound, sock)
@@ -69,6 +68,7 @@ class Host(Hosting):
         self._alarm = trio.CancelScope()
         self._empty = trio.Event()
         self.kept = trio.Event()
+        self.ending = trio.CancelScope()
 
     @trio.lowlevel.enable_ki_protection  # Ctrl-C is for the host
     async def accept(self, bound: Bound, sock: socket.socket) -> None:
@@ -100,9 +100,22 @@ class Host(Hosting):
                 self.nursery.start_soon(self._keep_time)
                 self.kept.set()
 
-    def start(self, run: Callable[[], Awaitable[None]]) -> None:
-        """Start a task of a client, which must raise nothing."""
+    def start(self, run: Run) -> None:
+        """Start a task, which must raise nothing."""
         self.nursery.start_soon(run, name=CLIENT_TASK)  # a given name, or trio makes a string for each
+
+    def spawn(self, run: Run, ended: Call) -> Call:
+        scope = trio.CancelScope()
+
+        async def inside() -> None:
+            try:
+                with scope:
+                    await run()
+            finally:
+                ended()
+
+        self.start(inside)
+        return scope.cancel
 
     @trio.lowlevel.enable_ki_protection
     async def _keep_time(self) -> None:
@@ -123,6 +136,9 @@ class Host(Hosting):
             self._token.run_sync_soon(call, *args)
         except trio.RunFinishedError:
             pass  # nobody waits any more
+
+    def end(self) -> None:
+        self.ending.cancel()
 
     def emptied(self) -> None:
         self._empty.set()

@@ -74,3 +74,12 @@ class Trouble:
     """Something the operator should know once: not a bug of ours, nothing was refused."""
 
     text: str
+
+
+@frozen
+class Checked:
+    """A readiness check fails now for another reason than before, or passes again (`reason` empty)."""
+
+    name: str
+    reason: str
+    error: BaseException | None = None

@@ -1,4 +1,4 @@
-"""The probes: alive, and ready.  They ask no engine, so they answer while one hangs."""
+"""The probes: alive, and ready.  They ask no engine for anything but the program's own checks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from ..asks import Sleep
 from ..http.query import bad_query, read_query
 from ..http.request import Request
 from ..http.response import Refused, Response, text
+from ..server import Server
 
 ALIVE = text(200, "Liveness check successful!")
+STUCK = text(503, "event loop unresponsive")
 READY = text(200, "ready")
 NOT_READY = text(503, "not ready")
 
@@ -16,21 +18,31 @@ POLL_SECONDS = 0.05
 
 
 async def livez(request: Request) -> Response:
-    """GET /api/livez: 200, always."""
-    return ALIVE
+    """GET /api/livez: 200; 503 while an event loop that the program has watched takes no turns."""
+    return STUCK if request.server.app.liveness.stuck else ALIVE
 
 
 async def readyz(request: Request) -> Response:
-    """GET /api/readyz: 200 `ready` or 503 `not ready`.
+    """GET /api/readyz: 200 `ready` or 503 `not ready`; why not is in the log.
 
     `wait=true` waits, with no limit of its own, until the server is ready; it
     ends with 503 when it never can be or when the server stops.
     """
-    readiness = request.server.app.readiness
+    server = request.server
     wait = _wait(request)
-    while wait and not readiness.ready and not readiness.failed and not request.server.stopping:
+    while not (ready := await _ready(server)) and wait and not server.hopeless:
         await Sleep(POLL_SECONDS)
-    return READY if readiness.ready else NOT_READY
+    return READY if ready else NOT_READY
+
+
+async def _ready(server: Server) -> bool:
+    """Every condition is met and every check passes: asked one after another until one does not."""
+    if not server.ready:
+        return False
+    for check in server.app.readiness.checks:
+        if not await check.passes():
+            return False
+    return server.ready  # it may have been withdrawn while the checks were at work
 
 
 def _wait(request: Request) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..http.router import Route
 from ..http.static import static
-from . import catalog, console, health, login, metrics, oauth, prof, root, sql, sql_socket, tools, tracing
+from . import catalog, console, health, leader, login, metrics, oauth, prof, root, sql, sql_socket, tools, tracing
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", "base", root.home),
@@ -35,6 +35,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/tracing", "internal", tracing.tracing),
     Route("PUT", "/api/opentelemetry/config", "internal", tracing.opentelemetry_config),
     Route("PUT", "/api/stderr/config", "internal", tracing.stderr_config),
+    Route("GET", "/api/leader/status", "leader", leader.status),
+    Route("POST", "/api/leader/promote", "leader", leader.promote),
+    Route("POST", "/api/leader/skip-catchup", "leader", leader.skip_catchup),
     Route("GET", "/api/catalog/dump", "internal", catalog.catalog_dump, privileged=True),
+    Route("GET", "/api/catalog/check", "internal", catalog.catalog_check, privileged=True),
+    Route("POST", "/api/catalog/inject-audit-events", "internal", catalog.inject_audit_events, privileged=True),
+    Route("GET", "/api/coordinator/check", "internal", catalog.coordinator_check, privileged=True),
     Route("GET", "/api/coordinator/dump", "internal", catalog.coordinator_dump, privileged=True),
 )

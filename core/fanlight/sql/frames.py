@@ -7,7 +7,7 @@ and the next slice waits until the client has read enough of this one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ..http.websocket import SendTexts
 from .effects import Batch
@@ -18,6 +18,9 @@ from .variables import Parameter
 
 SLICE = 1024
 """Rows that are framed in one go: about half a millisecond."""
+
+FEW = 64
+"""Last rows that are not worth a turn of their own."""
 
 FIRST = 16 * 1024
 """About how many bytes of rows make up the first batch, so that a client sees something soon."""
@@ -74,7 +77,9 @@ def notice(given: Notice) -> bytes:
 class SocketSink:
     """Sends the results of statements as they come.
 
-    `take_notices` gives those that were raised before a statement's first row.
+    What is followed by more at once waits for it: the beginning of an answer for
+    its first rows, a few last rows for the end.  `take_notices` gives those that
+    were raised before a statement's first row.
     """
 
     separator = b"\n"
@@ -85,20 +90,23 @@ class SocketSink:
         self._take_notices = take_notices
         self._columns: Sequence[Descriptor] | None = None
         self._started = False
+        self._held: list[bytes] = []
 
     async def columns(self, columns: Sequence[Descriptor]) -> None:
         """The statement returns rows; their columns are told with the first row, or with the end of none."""
         self._columns = columns
         self._started = True
-        await SendTexts([*map(notice, self._take_notices()), starting(rows=True)])
+        self._held += [*map(notice, self._take_notices()), starting(rows=True)]
 
     async def rows(self, batch: Batch) -> None:
         """Send rows, a slice at a time, each as much as a turn of the host's loop allows."""
-        head = self._head()
+        self._held += self._head()
         rows = batch.data.split(self.separator)
+        if batch.last and len(rows) <= FEW:
+            self._held += map(row, rows)
+            return
         for at in range(0, len(rows), SLICE):
-            await SendTexts([*head, *map(row, rows[at : at + SLICE])])
-            head = ()
+            await self._send(map(row, rows[at : at + SLICE]))
 
     async def stream(self, columns: Sequence[Descriptor]) -> None:
         """The statement returns rows as they come; its columns are told at once."""
@@ -116,15 +124,21 @@ class SocketSink:
         told = list(map(notice, notices))
         changed = [parameter_status(name, value) for name, value in parameters]
         if self._ended():
-            await SendTexts([*self._head(), complete(tag), *told, *changed])
+            await self._send([*self._head(), complete(tag), *told, *changed])
         else:
-            await SendTexts([*told, starting(rows=False), complete(tag), *changed])
+            await self._send([*told, starting(rows=False), complete(tag), *changed])
 
     async def failed(self, error: SqlError, notices: Sequence[Notice]) -> None:
         """The end of a statement that failed, perhaps in the middle of its rows."""
         told = list(map(notice, notices))
         self._columns = None
-        await SendTexts([failure(error), *told] if self._ended() else [*told, starting(rows=False), failure(error)])
+        await self._send([failure(error), *told] if self._ended() else [*told, starting(rows=False), failure(error)])
+
+    async def _send(self, texts: Iterable[bytes]) -> None:
+        """Send what waits and then `texts`."""
+        held, self._held = self._held, []
+        held += texts
+        await SendTexts(held)
 
     def _head(self) -> tuple[bytes, ...]:
         """The columns, unless they were told already."""

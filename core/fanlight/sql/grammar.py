@@ -8,6 +8,7 @@ other word is left to the engine unread.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from .errors import Unreadable, not_supported, syntax_error
 from .lexer import name_of, split, string_value
@@ -38,8 +39,12 @@ def read_script(text: str) -> tuple[Statement, ...]:
     """The statements of `text`, in order.  Raises `Unreadable` with 42601 or 0A000.
 
     Costs about half a microsecond a byte, so long texts are read by a worker
-    (`effects.ReadScript`).
+    (`effects.ReadScript`), and short ones, which come again, are remembered.
     """
+    return _remembered(text) if len(text) <= _SHORT else _read(text)
+
+
+def _read(text: str) -> tuple[Statement, ...]:
     statements: list[Statement] = []
     behind, offset = 0, 0
     for span in split(text):
@@ -47,6 +52,10 @@ def read_script(text: str) -> tuple[Statement, ...]:
         behind = span.start
         statements.append(read_statement(text[span.start : span.end], span.first, offset))
     return tuple(statements)
+
+
+_SHORT = 512
+_remembered = lru_cache(maxsize=64)(_read)
 
 
 def read_statement(text: str, first: str, offset: int | None = None) -> Statement:

@@ -134,16 +134,16 @@ class WebSocket:
         """Take bytes from the peer; `b""` is the end of them (wsproto says None)."""
         if not self.over:
             self._frames.receive_data(data or None)
+            self.unread = True
 
     def next_item(self, most: int) -> tuple[Item | None, int]:
         """`(item, events read)`: reads at most `most` frames; `(None, n)` when no item is whole.
 
         `unread` says that there may be more to read of what was received.
         """
-        if self.over:
+        if self.over or not self.unread:
             return None, 0
         count = 0
-        self.unread = True
         # Stopped in the middle, it goes on from there: wsproto keeps what it has not parsed.
         for event in self._frames.events():
             count += 1

@@ -22,6 +22,9 @@ from tests.sim import Sim, table
 ROUTES = (
     Route("GET", "/api/catalog/dump", "internal", pages.catalog_dump, privileged=True),
     Route("GET", "/api/coordinator/dump", "internal", pages.coordinator_dump, privileged=True),
+    Route("GET", "/api/catalog/check", "internal", pages.catalog_check, privileged=True),
+    Route("GET", "/api/coordinator/check", "internal", pages.coordinator_check, privileged=True),
+    Route("POST", "/api/catalog/inject-audit-events", "internal", pages.inject_audit_events, privileged=True),
 )
 INTERNAL = (("x-materialize-user", "mz_system"),)
 BAD_OPTIONS = b'Failed to deserialize "options" map'
@@ -160,3 +163,86 @@ def test_a_client_that_leaves_interrupts_the_work(version: str) -> None:
     assert [type(pending.effect) for pending in sim.pending] == [SnapshotCoordinator]
     connection.wire.abort()
     assert [type(pending.effect) for pending in sim.cancelled] == [SnapshotCoordinator]
+
+
+CHECKS = ("/api/catalog/check", "/api/coordinator/check")
+INJECT = "/api/catalog/inject-audit-events"
+EVENT = {"event_type": "create", "object_type": "table", "details": {"IdNameV1": {"id": "u1"}}, "user": "ada"}
+
+
+@pytest.mark.parametrize("target", CHECKS)
+def test_a_check_finds_nothing_and_says_so(target: str, version: str) -> None:
+    app = made()
+    for number in range(1000):
+        app.catalog.add("Table", f"t{number}")
+    answer = get(Sim(app), version, target)
+    assert (answer.status, answer.body) == (200, b'""')
+    assert ("content-type", "application/json") in answer.fields
+
+
+def test_a_check_finds_what_does_not_agree(version: str) -> None:
+    app = made()
+    identity = app.catalog.add("Table", "orders")
+    app.catalog._referrers[identity] = {"u9": None}
+    sim = Sim(app)
+    lists: dict[str, Any] = {"internal_fields": [], "roles": [], "comments": [], "items": [], "resource_counts": None}
+    inconsistencies = {**lists, "object_dependencies": [{"NonExistentReferrer": ["u1", "u9"]}]}
+    answer = get(sim, version, CHECKS[0])
+    assert (answer.status, json.loads(answer.body)) == (200, {"err": inconsistencies})
+    state: dict[str, Any] = {"read_holds": [], "active_webhooks": [], "cluster_statuses": []}
+    answer = get(sim, version, CHECKS[1])
+    assert json.loads(answer.body) == {"err": {"catalog_inconsistencies": inconsistencies, **state}}
+    sim.server.appenders["u8"] = object()
+    err = json.loads(get(sim, version, CHECKS[1]).body)["err"]
+    assert err["active_webhooks"] == [{"NonExistentWebhook": "u8"}]
+
+
+def test_what_is_put_right_meanwhile_is_not_told(version: str) -> None:
+    app = made()
+    identity = app.catalog.add("Table", "orders")
+    app.catalog._referrers[identity] = {"u9": None}
+    sim = Sim(app)
+    wire = sim.connect()
+    wire.send(b"GET /api/catalog/check HTTP/1.1\r\nhost: localhost\r\nx-materialize-user: mz_system\r\n\r\n")
+    sim.advance(pages.MOMENT_SECONDS / 2)
+    assert bytes(wire.received) == b""
+    app.catalog._referrers.clear()
+    sim.advance(1.0)
+    assert bytes(wire.received).endswith(b'\r\n\r\n""')
+
+
+def post(sim: Sim, version: str, body: object, fields: tuple[tuple[str, str], ...] = INTERNAL) -> Answer:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    kind = ("content-type", "application/json")
+    return HttpConnection(sim.connect(), version).exchange(
+        Outgoing(method="POST", target=INJECT, fields=(kind, *fields), body=data)
+    )
+
+
+def test_events_are_appended_all_or_none(version: str) -> None:
+    sim = Sim(made())
+    log = sim.server.app.audit_log
+    answer = post(sim, version, [EVENT, {**EVENT, "user": None}])
+    assert (answer.status, answer.body, answer.get("content-type")) == (200, b"", None)
+    assert [(each.id, each.event.user, each.occurred_at) for each in log.events()] == [
+        (1, "ada", sim.now.wall),
+        (2, None, sim.now.wall),
+    ]
+    refused = post(sim, version, [EVENT, {**EVENT, "event_type": ""}])
+    assert (refused.status, refused.body) == (400, b"event 1: event_type is no name")
+    assert post(sim, version, EVENT).status == 422
+    assert post(sim, version, b"[").status == 400
+    assert len(log.events()) == 2
+
+
+@pytest.mark.parametrize("target", [*CHECKS, INJECT])
+def test_checks_and_events_are_for_internal_users(target: str, version: str) -> None:
+    sim = Sim(made())
+    assert get(sim, version, target, ()).status == 401
+    assert post(sim, version, [EVENT], ()).status == 401
+    assert sim.server.app.audit_log.events() == []
+
+
+@pytest.mark.parametrize("target", CHECKS)
+def test_checks_refuse_malformed_options(target: str, version: str) -> None:
+    assert get(Sim(made()), version, f"{target}?options=1").body == BAD_OPTIONS

@@ -6,6 +6,7 @@ import json
 from collections.abc import Coroutine
 from typing import Any
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from fanlight.http.websocket import SendTexts
 from fanlight.sql import frames
 from fanlight.sql.effects import Batch
 from fanlight.sql.errors import Notice, SqlError
-from fanlight.sql.frames import SLICE, SocketSink
+from fanlight.sql.frames import FEW, SLICE, SocketSink
 from fanlight.sql.values import text_column
 
 WARNING = Notice("w", "01000", "warning")
@@ -114,6 +115,18 @@ def test_an_error_in_the_middle_of_rows_leaves_nothing_for_the_next_statement() 
 @given(st.integers(1, 3 * SLICE))
 def test_many_rows_are_cut_into_slices(count: int) -> None:
     sink = SocketSink(list)
-    found = sent(sink.rows(batch(*(b'["%d"]' % n for n in range(count)))))
-    assert all(len(texts) <= SLICE for texts in found)
-    assert [json.loads(text)["payload"] for text in flat(found)] == [[str(n)] for n in range(count)]
+    rows = batch(*(b'["%d"]' % n for n in range(count)))
+    found = sent(sink.columns([text_column("a")]), sink.rows(rows), sink.done("SELECT", [], []))
+    assert all(len(texts) <= SLICE + 2 for texts in found)
+    head, columns, *told, end = flat(found)
+    assert (head, columns, end) == (ROWS, COLUMNS, frames.complete("SELECT"))
+    assert [json.loads(text)["payload"] for text in told] == [[str(n)] for n in range(count)]
+    assert len(found) == (1 if count <= FEW else (count + SLICE - 1) // SLICE + 1)
+
+
+def test_rows_that_are_followed_by_others_do_not_wait() -> None:
+    sink = SocketSink(list)
+    first = evolve(batch(b'["1"]'), last=False)
+    assert sent(sink.columns([text_column("a")]), sink.rows(first)) == [[ROWS, COLUMNS, frames.row(b'["1"]')]]
+    assert sent(sink.rows(batch(b'["2"]'))) == []
+    assert sent(sink.failed(MISTAKE, [])) == [[frames.row(b'["2"]'), ERROR]]
