@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
 
@@ -159,6 +160,31 @@ def _seconds(_: Any, attribute: Attribute[float], value: object) -> None:
         raise ConfigurationError(attribute.name, "expected a number of seconds, more than 0 and at most a year's")
 
 
+def _upstream(_: Any, attribute: Attribute[str | None], value: object) -> None:
+    """An origin, perhaps with a path; without TLS only on this machine, as its scripts run in people's browsers."""
+    if value is None:
+        return
+    parts = urlsplit(value) if isinstance(value, str) else None
+    if parts is None or not _URL.fullmatch(parts.geturl()) or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigurationError(attribute.name, "expected a URL of https, without user, query and fragment")
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ConfigurationError(attribute.name, "expected https, but for this machine")
+
+
+def _suffix(settings: Any, attribute: Attribute[str | None], value: object) -> None:
+    """A host name, perhaps with a port."""
+    if value is None:
+        return
+    if not isinstance(value, str) or not _HOST.fullmatch(value):
+        raise ConfigurationError(attribute.name, "expected a host name")
+    if settings.console_upstream is None:
+        raise ConfigurationError(attribute.name, "needs console_upstream")
+
+
+_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[!-~]*)?")
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?")
+
+
 @frozen(kw_only=True)
 class Settings:
     """What is one for the whole server.
@@ -177,6 +203,10 @@ class Settings:
     `session_absolute_seconds` is when a login ends, however busy its session
     is; `sessions_file` the path of an SQLite file that keeps sessions over a
     restart.
+
+    `console_upstream` is the URL of a console that `/internal-console/` leads
+    to, in place of the built-in one; `console_preview_suffix` the host name
+    below which its preview builds are, None for none.
     """
 
     http_host_name: str | None = field(default=None, validator=_text_or_none)
@@ -190,6 +220,8 @@ class Settings:
     peer_auth_failure_refill_seconds: float = field(default=1.0, validator=_seconds)
     session_absolute_seconds: float = field(default=604_800.0, validator=_seconds)
     sessions_file: str | None = field(default=None, validator=_text_or_none)
+    console_upstream: str | None = field(default=None, validator=_upstream)
+    console_preview_suffix: str | None = field(default=None, validator=_suffix)
 
     @property
     def certified(self) -> bool:

@@ -40,6 +40,8 @@ _SETTINGS = (
     "peer_auth_failure_refill_seconds",
     "session_absolute_seconds",
     "sessions_file",
+    "console_upstream",
+    "console_preview_suffix",
 )
 _OIDC_TEXTS = ("issuer", "user_claim", "group_claim", "console_client_id", "console_scopes")
 _OIDC = ("audiences", *_OIDC_TEXTS)

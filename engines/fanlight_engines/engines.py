@@ -41,6 +41,10 @@ def engines_for(server: Server) -> list[Engine]:
     sql = DuckDbEngine(server.app, process.relations)
     engines: list[Engine] = [HostFacts(), Gatherer(), profiler, process, sql, Passwords(), Outbound()]
     engines += [Checks(), Leaders(server)]
+    if server.app.settings.console_upstream is not None:
+        from .upstream import Upstreams  # brings http.client and ssl, which few programs need here
+
+        engines.append(Upstreams())
     signatures = Signatures()
     engines.append(signatures)
     if any(listener.authenticator in ("Oidc", "Frontegg") for listener in server.app.listeners):

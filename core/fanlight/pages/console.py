@@ -1,8 +1,9 @@
 """The console: its page, its files, and what a login page has to know before anybody is logged in.
 
 The built-in page asks with SQL, over the same endpoint and with the same
-rights as everybody.  `/api/console/config` is public: it tells nothing but the
-names of the identity provider and of the console's own client there.
+rights as everybody; a console elsewhere can stand in its place (`upstream`).
+`/api/console/config` is public: it tells nothing but the names of the identity
+provider and of the console's own client there.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from ..asks import Sleep
 from ..http.response import Response, empty, html, json, text
+from ..http.static import static
 from .document import document, paths, scripted
 from .health import POLL_SECONDS
+from .upstream import forward
 
 if TYPE_CHECKING:
     from ..http.request import Request
@@ -57,8 +60,17 @@ async def redirect(request: Request) -> Response:
 
 
 async def page(request: Request) -> Response:
-    """GET /internal-console/: the built-in console."""
+    """GET /internal-console/: the built-in console, or the one upstream."""
+    upstream = request.server.app.settings.console_upstream
+    if upstream is not None:
+        return await forward(request, upstream)
     body = scripted("Console", served=paths(request), here="/internal-console/")
     # Its own path to the files: a listener may serve the console and no `/static/`.
     whole = document("Console", body, styles=("console",), script="console", static="/internal-console/static")
     return html(200, whole)
+
+
+async def files(request: Request) -> Response:
+    """GET /internal-console/{*path}: upstream's; of the built-in console the files below `static/`, else 404."""
+    upstream = request.server.app.settings.console_upstream
+    return await (static(request) if upstream is None else forward(request, upstream))

@@ -8,7 +8,22 @@ from __future__ import annotations
 
 from ..http.router import Route
 from ..http.static import static
-from . import catalog, console, health, leader, login, metrics, oauth, prof, root, sql, sql_socket, tools, tracing
+from . import (
+    catalog,
+    console,
+    health,
+    leader,
+    login,
+    metrics,
+    oauth,
+    prof,
+    root,
+    sql,
+    sql_socket,
+    tools,
+    tracing,
+    upstream,
+)
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", "base", root.home),
@@ -30,7 +45,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/prof/static/{*path}", "profiling", static),
     Route("GET", "/internal-console", "internal", console.redirect),
     Route("GET", "/internal-console/", "internal", console.page),
-    Route("GET", "/internal-console/{*path}", "internal", static),
+    Route("POST", "/internal-console/", "internal", upstream.choose),
+    Route("GET", "/internal-console/{*path}", "internal", console.files),
+    Route("POST", "/internal-console/{*path}", "internal", upstream.choose),
     Route("GET", "/api/console/config", "console_config", console.config),
     Route("GET", "/api/tracing", "internal", tracing.tracing),
     Route("PUT", "/api/opentelemetry/config", "internal", tracing.opentelemetry_config),
