@@ -15,7 +15,7 @@ const STATIC = join(HERE, "..", "core", "fanlight", "pages", "static");
 const target = process.argv[2] ?? STATIC;
 
 const SCRIPTS = ["chart", "console", "flamegraph", "hierarchical-memory", "memory", "metrics-viz"];
-const STYLES = ["console", "flamegraph", "memory", "metrics", "page"];
+const STYLES = ["console", "flamegraph", "memory", "metrics", "page", "prof"];
 
 /** Pages that draw charts share one file with the charting library: it stays an import of theirs. */
 const chartStaysOutside = {

@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING
 import fanlight.pages.table  # pyright: ignore[reportUnusedImport]
 import fanlight.server  # pyright: ignore[reportUnusedImport]  # noqa: F401
 
+from .allocator import Allocator
 from .checks import Checks
+from .cpu import CpuProfiler
 from .duckdb import DuckDbEngine
 from .gather import Gatherer
 from .host import HostFacts
 from .introspection import Introspection
 from .leaders import Leaders
+from .native import NativeRecorder
 from .outbound import Outbound
 from .passwords import Passwords
 from .profiles import HeapProfiler
 from .sessions import SqliteSessions, StoredSessions
+from .stacks import StackReader
 from .tokens import Signatures
 from .users import UsersFile
 
@@ -39,8 +43,8 @@ def engines_for(server: Server) -> list[Engine]:
     profiler = HeapProfiler(server.app)
     process = Introspection(server, profiler)
     sql = DuckDbEngine(server.app, process.relations)
-    engines: list[Engine] = [HostFacts(), Gatherer(), profiler, process, sql, Passwords(), Outbound()]
-    engines += [Checks(), Leaders(server)]
+    engines: list[Engine] = [HostFacts(), Gatherer(), process, sql, Passwords(), Outbound(), Checks(), Leaders(server)]
+    engines += [profiler, CpuProfiler(server), StackReader(), Allocator(server.app), NativeRecorder()]
     if server.app.settings.console_upstream is not None:
         from .upstream import Upstreams  # brings http.client and ssl, which few programs need here
 

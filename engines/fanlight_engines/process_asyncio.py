@@ -8,7 +8,7 @@ nobody has, there are no tasks.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 from weakref import ReferenceType
@@ -36,6 +36,20 @@ def asyncio_tasks() -> Iterator[Task]:
             yield _task(found, threads)
         except Exception:  # noqa: BLE001 - somebody's own task class; what does not answer is left out
             continue
+
+
+def current_tasks() -> Iterator[tuple[object, Callable[[], object]]]:
+    """The coroutine of each task that a loop is stepping now, and what tells the task's name.
+
+    From asyncio's own table, which may be a moment old for a loop of another
+    thread.  Python 3.14 keeps none any more.
+    """
+    module = sys.modules.get("asyncio.tasks")
+    for task in list(getattr(module, "_current_tasks", {}).values()):
+        try:
+            yield task.get_coro(), task.get_name
+        except AttributeError:
+            continue  # somebody's own task class, or a task that was just swapped out
 
 
 def _registered(module: Any) -> Iterator[Any]:

@@ -56,19 +56,19 @@ def function_of(coroutine: object) -> str:
     return line(name if isinstance(name, str) else type(coroutine).__qualname__)
 
 
-def _libraries() -> tuple[str, ...]:
+def libraries() -> tuple[str, ...]:
     """Where the loops themselves live: a task that sleeps stands in one of these, which is no news."""
     found = [getattr(sys.modules.get(name), "__file__", None) for name in ("asyncio", "trio", "outcome", "anyio")]
     return tuple(os.path.join(os.path.dirname(file), "") for file in found if isinstance(file, str))
 
 
-def _position(stack: list[Place], libraries: tuple[str, ...]) -> Place:
+def position(stack: list[Place], loops: tuple[str, ...]) -> Place:
     """The innermost place outside the loops' own code; for a task that is all theirs, where it began."""
-    outside = (place for place in stack if not place.file.startswith(libraries))
+    outside = (place for place in stack if not place.file.startswith(loops))
     return next(outside, stack[-1] if stack else Place("", "", 0))
 
 
-def _waiting_on(task: Task, stack: list[Place], libraries: tuple[str, ...]) -> str | None:
+def _waiting_on(task: Task, stack: list[Place], loops: tuple[str, ...]) -> str | None:
     """For a task that waits: the other task, or the function of the loop's library that was called."""
     if task.state != "waiting":
         return None
@@ -76,17 +76,17 @@ def _waiting_on(task: Task, stack: list[Place], libraries: tuple[str, ...]) -> s
         return f"task {line(task.awaited)}"
     called: str | None = None
     for place in stack:
-        if not place.file.startswith(libraries):
+        if not place.file.startswith(loops):
             break
         called = place.function
     return called or task.future
 
 
 def _rows() -> Iterator[tuple[object, ...]]:
-    libraries = _libraries()
+    loops = libraries()
     for task in polite(all_tasks()):
         stack = task_stack(task.coroutine)
-        position = _position(stack, libraries)
+        at = position(stack, loops)
         yield (
             task.id,
             task.kind,
@@ -95,10 +95,10 @@ def _rows() -> Iterator[tuple[object, ...]]:
             line(task.name),
             task.state,
             function_of(task.coroutine),
-            position.function or None,
-            position.file or None,
-            position.line or None,
-            _waiting_on(task, stack, libraries),
+            at.function or None,
+            at.file or None,
+            at.line or None,
+            _waiting_on(task, stack, loops),
             task.parent,
         )
 

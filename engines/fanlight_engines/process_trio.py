@@ -8,7 +8,8 @@ This module never imports trio and changes nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -106,3 +107,65 @@ def _state(found: Any) -> State:
         return "running"
     # Set while a task is parked, and taken away when it is scheduled.
     return "waiting" if found._abort_func is not None else "ready"
+
+
+class _Steps:
+    """An instrument of one run: the task whose step it is in, None between two."""
+
+    def __init__(self) -> None:
+        self.task: Any = None
+
+    def before_task_step(self, task: Any) -> None:
+        self.task = task
+
+    def after_task_step(self, task: Any) -> None:
+        del task
+        self.task = None
+
+
+class Watch:
+    """A context in which it is known what each run is stepping.
+
+    trio has no table of that, so every run is given an instrument, on its own
+    thread and soon, and has it taken away at the end.  Runs that begin later
+    are not watched.
+    """
+
+    def __init__(self) -> None:
+        self._watched: list[tuple[Any, _Steps]] = []
+
+    def __enter__(self) -> None:
+        if "trio" not in sys.modules:
+            return
+        for runner in {id(runner): runner for runner, _, _ in _runs()}.values():
+            steps = _Steps()
+            if _run_soon(runner, "add_instrument", steps):
+                self._watched.append((runner, steps))
+
+    def __exit__(self, *_: object) -> None:
+        for runner, steps in self._watched:
+            _run_soon(runner, "remove_instrument", steps)
+        self._watched.clear()
+
+    def current(self) -> Iterator[tuple[object, Callable[[], object]]]:
+        """The coroutine of each task that is being stepped, and what tells the task's name."""
+        for _, steps in self._watched:
+            task = steps.task
+            if task is not None:
+                yield task.coro, partial(getattr, task, "name")
+
+
+def _run_soon(runner: Any, name: str, steps: _Steps) -> bool:
+    """Have the run call a function of `trio.lowlevel`; whether it will."""
+
+    def call() -> None:
+        try:
+            getattr(sys.modules["trio.lowlevel"], name)(steps)
+        except Exception:  # noqa: BLE001 - what is raised here would end the host's run
+            pass
+
+    try:
+        runner.entry_queue.run_sync_soon(call)
+    except Exception:  # noqa: BLE001 - the run is over, or trio is another version
+        return False
+    return True

@@ -23,6 +23,8 @@ from threading import Lock
 from typing import Any, ClassVar, Literal, Protocol
 from weakref import WeakSet
 
+from attrs import evolve
+
 from fanlight.asks import Effect
 from fanlight.profiling.effects import (
     CaptureHeap,
@@ -33,8 +35,10 @@ from fanlight.profiling.effects import (
     ReadHeapMode,
     SwitchHeapMode,
 )
-from fanlight.profiling.formats import FORMATS
+from fanlight.profiling.formats import ENCODERS
+from fanlight.profiling.mzfg import si
 
+from .allocator import memory
 from .forked import CAN_FORK, ForkedChild
 from .functions import running_code
 from .traces import Circumstances, Heap, LineTotals, Trace, by_line, group, pack, profile, run, subtract, unpack
@@ -75,6 +79,7 @@ class _Process:
     switching: ClassVar = Lock()
     snapshot: ClassVar = Lock()
     owner: ClassVar[HeapProfiler | None] = None
+    since: ClassVar[float] = 0.0
 
 
 def _is_tracing() -> bool:
@@ -145,8 +150,11 @@ class HeapProfiler:
             return HeapMode(False, False, "none", 0, 0)
         with _Process.switching:
             active = _is_tracing()
+            seconds = time.monotonic() - _Process.since if active and _Process.owner is not None else None
         frames = _TRACER.get_traceback_limit() if active else self._app.heap_frames
-        return HeapMode(True, active, "tracemalloc", frames, _TRACER.get_traced_memory()[0])
+        traced = _TRACER.get_traced_memory()[0]
+        tracer = _TRACER.get_tracemalloc_memory() if active else 0
+        return HeapMode(True, active, "tracemalloc", frames, traced, tracer, seconds)
 
     def _switch(self, effect: SwitchHeapMode) -> HeapMode | HeapRefused:
         if _TRACER is None:
@@ -156,6 +164,7 @@ class HeapProfiler:
             if effect.active and not active:
                 _TRACER.start(self._app.heap_frames)
                 _Process.owner = self
+                _Process.since = time.monotonic()
             elif active and not effect.active:
                 if _Process.owner is None:
                     return HeapRefused("owned")
@@ -202,6 +211,7 @@ class HeapProfiler:
                 "not seen: blocks from before tracing began, and memory of native allocators",
             ),
             running=tuple(running_code()),
+            facts=_facts(),
         )
 
     def _work(self, finish: Finish, at: Circumstances) -> bytes | None:
@@ -270,9 +280,23 @@ class HeapProfiler:
             self._child.kill()
 
 
+def _facts() -> tuple[tuple[str, str], ...]:
+    """What formats with a heading tell of the heap, beside the sum of what they show."""
+    told = {
+        "Peak allocated": _TRACER.get_traced_memory()[1],
+        "Tracer overhead": _TRACER.get_tracemalloc_memory(),
+        "Resident": memory().get("resident_bytes"),
+    }
+    return tuple((name, si(size)) for name, size in told.items() if size is not None)
+
+
 def _in_child(finish: Finish, at: Circumstances) -> bytes:
     found: list[Trace] = _TRACER._get_traces()
     _TRACER.stop()
+    # Frozen objects can be counted without touching them, and this collector will never run again.
+    gc.freeze()
+    followed = (("Objects tracked by gc", f"{gc.get_freeze_count():,}"),)
+    at = evolve(at, facts=at.facts + followed)
     data: bytes = run(_grouped(found, finish, at), lambda: None)
     return data
 
@@ -298,7 +322,7 @@ def _encoded(effect: CaptureHeap, heap: Heap, at: Circumstances) -> Generator[No
         heap = subtract(heap, earlier)
     made = yield from profile(heap, at, since)
     pieces: list[bytes] = []
-    for piece in FORMATS[effect.format].encode(made):
+    for piece in ENCODERS[effect.format](made):
         pieces.append(piece)
         yield
     return b"".join(pieces)

@@ -51,6 +51,7 @@ HIDDEN = (
     # The profiler itself.
     os.path.join(_CORE, "profiling", ""),
     *(os.path.join(_HERE, f"{name}.py") for name in ("profiles", "traces", "forked", "functions")),
+    *(os.path.join(_HERE, f"{name}.py") for name in ("cpu", "sampled", "sampling", "stacks", "allocator", "native")),
     os.path.join(os.path.dirname(os.__file__), "tracemalloc.py"),
 )
 """Beginnings of file names.  Blocks that these allocate are left out, their frames cut out of other stacks."""
@@ -73,6 +74,7 @@ class Circumstances:
     program: str
     comments: tuple[str, ...]
     running: tuple[CodeType, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 def group(traces: list[Trace]) -> Generator[None, None, Heap]:
@@ -162,6 +164,7 @@ def profile(heap: Heap, at: Circumstances, since: float | None = None) -> Genera
         duration_nanos=0 if since is None else round((at.mono - since) * 1e9),
         comments=at.comments,
         program=at.program,
+        facts=at.facts,
     )
 
 

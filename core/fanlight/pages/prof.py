@@ -1,4 +1,4 @@
-"""`/prof/heap` and `/prof/mode`: heap profiles and the switch for them.
+"""`/prof/heap` and `/prof/mode`: heap profiles and the switch for them, under Go's name too.
 
 The pages check what was asked and turn refusals into texts; an engine traces,
 groups and encodes.  Nothing here ever looks at the heap.
@@ -10,14 +10,21 @@ from typing import Any
 
 from ..asks import Sleep
 from ..http.body import read_json, repeated, wrong_shape
-from ..http.query import bad_query, read_query
+from ..http.query import read_query
 from ..http.request import Request
 from ..http.response import Refused, Response, json, text
-from ..profiling.effects import CaptureHeap, HeapMode, HeapRefused, MarkHeap, ReadHeapMode, SwitchHeapMode
-from ..profiling.formats import FORMATS, Format
-
-MOST_SECONDS = 3600
-"""The longest difference: a mark holds memory for as long."""
+from ..profiling.effects import (
+    CaptureHeap,
+    HeapMode,
+    HeapRefused,
+    MarkHeap,
+    ReadHeapMode,
+    ReadProfilers,
+    Reason,
+    SwitchHeapMode,
+)
+from ..profiling.formats import Format
+from .prof_cpu import MOST_SECONDS, check_bounds, download, find_format, query_number
 
 _REFUSALS = {
     "unavailable": text(400, "This software was compiled without heap profiling support."),
@@ -28,43 +35,51 @@ _REFUSALS = {
 }
 """The engine's reasons as answers; statuses and texts are those that clients know."""
 _NO_SWITCH = text(403, "memory profiling is unavailable in this build")
+DURING_CPU = text(409, "memory profiling cannot be activated while CPU profiling is running")
 
 
 async def heap(request: Request) -> Response:
-    """`GET /prof/heap`: the live blocks by the stack that allocated them.
+    """`GET /prof/heap` and `/debug/pprof/heap`: the live blocks by the stack that allocated them.
 
     Query: `format` (see `formats`), `seconds` (1 to 3,600: the difference of
     two snapshots that far apart).  No content disposition and no content
     encoding: the pprof format is gzip by itself.
     """
     query = read_query(request, "format", "seconds")
-    chosen = _format(query.get("format", "pprof"))
+    chosen = find_format(query.get("format", "pprof"))
     if "seconds" in query:
-        return await _difference(chosen, _seconds(query["seconds"]))
+        seconds = query_number(query, "seconds", 0)
+        # As long as a CPU profile at most: the mark holds memory until then.
+        check_bounds("seconds", seconds, MOST_SECONDS)
+        return await _difference(chosen, seconds)
     return _profile(chosen, await CaptureHeap(chosen.name))
 
 
 async def mode(request: Request) -> Response:
     """`GET /prof/mode`: what is being profiled."""
-    return _state(await ReadHeapMode())
+    return _state(await ReadHeapMode(), (await ReadProfilers()).cpu_active)
 
 
 async def switch_mode(request: Request) -> Response:
     """`POST /prof/mode`: switch heap profiling, or nothing, and tell the state that follows.
 
     Body: `{"memory_active": true|false|null}`.  403 where tracing is not
-    possible, 409 where it is the application's own, otherwise 200.
+    possible, 409 where it is the application's own and, to switch it on, while
+    a CPU profile is taken; otherwise 200.
     """
     wanted = _wanted(await read_json(request))
+    profilers = await ReadProfilers()
     if wanted is None:
-        return _state(await ReadHeapMode())
+        return _state(await ReadHeapMode(), profilers.cpu_active)
+    if wanted and profilers.cpu_active:
+        return DURING_CPU
     answer = await SwitchHeapMode(wanted)
     if isinstance(answer, HeapMode):
-        return _state(answer)
+        return _state(answer, profilers.cpu_active)
     if answer.reason != "unavailable":
         return _REFUSALS[answer.reason]
     # What cannot be on is off already.
-    return _NO_SWITCH if wanted else _state(await ReadHeapMode())
+    return _NO_SWITCH if wanted else _state(await ReadHeapMode(), profilers.cpu_active)
 
 
 async def _difference(chosen: Format, seconds: int) -> Response:
@@ -83,31 +98,14 @@ async def _difference(chosen: Format, seconds: int) -> Response:
 def _profile(chosen: Format, answer: bytes | HeapRefused) -> Response:
     """200 with the encoded profile, or the answer to a refusal."""
     if isinstance(answer, HeapRefused):
-        return _REFUSALS[answer.reason]
-    return Response(200, (chosen.field,), answer)
+        return refusal(answer.reason)
+    # pprof has no name to be saved under: tools that fetch it know better.
+    return Response(200, (chosen.field,), answer) if chosen.name == "pprof" else download(chosen, "heap", answer)
 
 
-def _format(name: str) -> Format:
-    """The row of `FORMATS`; 400 for a name that is none."""
-    if name not in FORMATS:
-        raise Refused(text(400, f"unrecognized format: {name}"))
-    return FORMATS[name]
-
-
-def _seconds(value: str) -> int:
-    """`seconds` as a number from 1 to `MOST_SECONDS`; 400 for everything else.
-
-    Length and ASCII are asked first: `int` also reads other scripts' digits,
-    and takes quadratic time for long ones.
-    """
-    if not (value.isascii() and value.isdigit() and len(value) <= 20):
-        raise Refused(bad_query("`seconds` must be a whole number"))
-    seconds = int(value)
-    if seconds == 0:
-        raise Refused(text(400, "`seconds` must be greater than zero"))
-    if seconds > MOST_SECONDS:
-        raise Refused(text(400, f"`seconds` must be at most {MOST_SECONDS}"))
-    return seconds
+def refusal(reason: Reason) -> Response:
+    """The answer to a heap profile or a switch that the engine refused."""
+    return _REFUSALS[reason]
 
 
 def _wanted(body: Any) -> bool | None:
@@ -126,10 +124,10 @@ def _wanted(body: Any) -> bool | None:
     raise Refused(wrong_shape("memory_active: expected a boolean"))
 
 
-def _state(mode: HeapMode) -> Response:
+def _state(mode: HeapMode, cpu_active: bool) -> Response:
     """The state as JSON; the order of the first three members is part of the contract."""
     members = (
-        '"cpu_active":false',
+        f'"cpu_active":{_bool(cpu_active)}',
         f'"memory_available":{_bool(mode.available)}',
         f'"memory_active":{_bool(mode.active)}',
         f'"memory_backend":"{mode.backend}"',

@@ -44,6 +44,7 @@ _PLACES = (
     ("/metrics-viz", "metrics drawn as charts"),
     ("/prof/", "CPU and heap profiles"),
     ("/prof/heap", "heap profile for go tool pprof"),
+    ("/debug/pprof/", "profiles under Go's paths"),
     ("/memory", "memory by module and type"),
     ("/hierarchical-memory", "memory as a tree"),
     ("/clusters", "workers and their replicas"),

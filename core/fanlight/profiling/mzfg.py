@@ -24,10 +24,11 @@ _LINES = 1000
 def encode(profile: StackProfile) -> Iterator[bytes]:
     """The text: header, stacks (root first), symbols; everything ends with a line end."""
     index = weight_index(profile)
+    unit = profile.types[index].unit
     yield (_header(profile, index) + "\n").encode(errors="replace")
     for start in range(0, len(profile.samples), _LINES):
         piece = profile.samples[start : start + _LINES]
-        yield "".join(_stack(sample, index) for sample in piece).encode(errors="replace")
+        yield "".join(_stack(sample, index, unit) for sample in piece).encode(errors="replace")
     yield b"\n"
     for start in range(0, len(profile.frames), _LINES):
         numbered = enumerate(profile.frames[start : start + _LINES], start + 1)
@@ -39,14 +40,21 @@ def _header(profile: StackProfile, index: int) -> str:
     if profile.types[index].unit == "bytes":
         lines.append("display_bytes: 1")
         total = sum(sample.values[index] for sample in profile.samples)
-        lines.append(f"Allocated: {_si(total)}")
+        lines.append(f"Allocated: {si(total)}")
+    # A blank line would end the header, and a name with a colon be cut there.
+    lines += [f"{_flat(name).replace(':', ' ')}: {_flat(value)}" for name, value in profile.facts]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _stack(sample: Sample, index: int) -> str:
+def _stack(sample: Sample, index: int, unit: str) -> str:
     stack = "".join(f"0x{frame + 1:x};" for frame in reversed(sample.stack))
     thread = dict(sample.labels).get("thread")
-    return f"{stack} {max(0, sample.values[index])}{f' {_flat(thread)}' if thread else ''}\n"
+    return f"{stack} {_weight(sample.values[index], unit)}{f' {_flat(thread)}' if thread else ''}\n"
+
+
+def _weight(value: int, unit: str) -> str:
+    """Times are in seconds, which people can read; nothing weighs less than nothing."""
+    return f"{max(0, value) / 1e9:.6f}" if unit == "nanoseconds" else str(max(0, value))
 
 
 def _symbol(frame: Frame) -> str:
@@ -59,7 +67,7 @@ def _flat(text: str) -> str:
     return text.replace("\n", " ").replace("\r", " ")
 
 
-def _si(number: int) -> str:
+def si(number: int) -> str:
     """A number of bytes in SI units: `12.3 MB`."""
     value = float(number)
     for unit in ("B", "kB", "MB", "GB"):

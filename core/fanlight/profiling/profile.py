@@ -56,6 +56,7 @@ class StackProfile:
     much of `period_type` stands behind one observation.  `time_nanos` is when
     it was taken (Unix time), `duration_nanos` how long it took to observe, 0
     for a snapshot.  `program` is the name of the file that was running.
+    `facts` are names and texts for formats that have a heading.
     """
 
     types: tuple[ValueType, ...]
@@ -68,3 +69,4 @@ class StackProfile:
     duration_nanos: int = 0
     comments: tuple[str, ...] = ()
     program: str = "python3"
+    facts: tuple[tuple[str, str], ...] = ()

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, cast
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.asks import Ask, Routine, Sleep
-from fanlight.http.request import Head, ReadBody, Request
-from fanlight.http.response import JSON, TEXT, Refused, Response
-from fanlight.limits import Limits
-from fanlight.moment import Now
+from fanlight.asks import Sleep
+from fanlight.http.request import ReadBody
+from fanlight.http.response import JSON, Refused, Response
 from fanlight.pages.prof import heap, mode, switch_mode
 from fanlight.profiling.effects import (
     CaptureHeap,
@@ -21,14 +16,19 @@ from fanlight.profiling.effects import (
     HeapMode,
     HeapRefused,
     MarkHeap,
+    Profilers,
     ReadHeapMode,
+    ReadProfilers,
     Reason,
     SwitchHeapMode,
 )
+from tests.core.pages.prof_driving import drive, refusal, request
 
 OFF = HeapMode(available=True, active=False, backend="tracemalloc", frames=16, traced_bytes=0)
 ON = HeapMode(available=True, active=True, backend="tracemalloc", frames=25, traced_bytes=1234)
 NONE = HeapMode(available=False, active=False, backend="none", frames=0, traced_bytes=0)
+
+QUIET, SAMPLING = Profilers(cpu_active=False, native=False), Profilers(cpu_active=True, native=False)
 
 TOLD_OFF = (
     b'{"cpu_active":false,"memory_available":true,"memory_active":false,'
@@ -42,38 +42,6 @@ TOLD_NONE = (
     b'{"cpu_active":false,"memory_available":false,"memory_active":false,'
     b'"memory_backend":"none","memory_frames":0,"memory_traced_bytes":0}'
 )
-
-
-def request(method: str, target: str) -> Request:
-    fields = (("content-type", "application/json"),) if method == "POST" else ()
-    head = Head(method, target, fields, version="1.1", authority="localhost")
-    server: Any = SimpleNamespace(limits=Limits())
-    return Request(
-        head, stream=1, arrived=Now(0.0, 0.0), peer="", secure=False, listener=cast(Any, None), server=server
-    )
-
-
-def drive(routine: Routine[Response], *answers: object) -> tuple[Response, list[Ask[Any]]]:
-    """Run the handler with these answers; its response and all that it asked."""
-    asked: list[Ask[Any]] = []
-    left = list(answers)
-    answer: object = None
-    try:
-        while True:
-            asked.append(routine.send(answer))
-            answer = left.pop(0)
-    except StopIteration as end:
-        response = end.value
-    except Refused as refused:
-        response = refused.response
-    assert left == []
-    return response, asked
-
-
-def refusal(response: Response) -> tuple[int, bytes]:
-    assert response.fields == (TEXT,)
-    assert isinstance(response.body, bytes)
-    return response.status, response.body
 
 
 def test_heap_is_what_the_engine_encoded() -> None:
@@ -139,9 +107,11 @@ def test_bad_queries_ask_nothing(query: str, body: bytes) -> None:
 
 @pytest.mark.parametrize(("state", "told"), [(OFF, TOLD_OFF), (ON, TOLD_ON), (NONE, TOLD_NONE)])
 def test_mode_tells_the_state(state: HeapMode, told: bytes) -> None:
-    response, asked = drive(mode(request("GET", "/prof/mode")), state)
-    assert asked == [ReadHeapMode()]
+    response, asked = drive(mode(request("GET", "/prof/mode")), state, QUIET)
+    assert asked == [ReadHeapMode(), ReadProfilers()]
     assert response == Response(200, (JSON,), told)
+    response, _ = drive(mode(request("GET", "/prof/mode")), state, SAMPLING)
+    assert response == Response(200, (JSON,), told.replace(b'"cpu_active":false', b'"cpu_active":true'))
 
 
 @pytest.mark.parametrize(
@@ -152,34 +122,60 @@ def test_mode_tells_the_state(state: HeapMode, told: bytes) -> None:
     ],
 )
 def test_switching_tells_the_state_that_follows(body: bytes, active: bool, state: HeapMode, told: bytes) -> None:
-    response, asked = drive(switch_mode(request("POST", "/prof/mode")), body, state)
+    response, asked = drive(switch_mode(request("POST", "/prof/mode")), body, QUIET, state)
     assert isinstance(asked[0], ReadBody)
-    assert asked[1:] == [SwitchHeapMode(active)]
+    assert asked[1:] == [ReadProfilers(), SwitchHeapMode(active)]
     assert response == Response(200, (JSON,), told)
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"memory_active":null}', b'{"cpu_active":true}'])
 def test_nothing_wanted_changes_nothing(body: bytes) -> None:
-    response, asked = drive(switch_mode(request("POST", "/prof/mode")), body, ON)
-    assert asked[1:] == [ReadHeapMode()]
+    response, asked = drive(switch_mode(request("POST", "/prof/mode")), body, QUIET, ON)
+    assert asked[1:] == [ReadProfilers(), ReadHeapMode()]
     assert response.body == TOLD_ON
 
 
 def test_what_the_application_began_is_not_ended() -> None:
-    answers = (b'{"memory_active":false}', HeapRefused("owned"))
+    answers = (b'{"memory_active":false}', QUIET, HeapRefused("owned"))
     response, _ = drive(switch_mode(request("POST", "/prof/mode")), *answers)
     assert refusal(response) == (409, b"heap profiling is owned by the application")
 
 
 def test_without_a_tracer_on_is_refused_and_off_is_the_state() -> None:
-    answers = (b'{"memory_active":true}', HeapRefused("unavailable"))
+    answers = (b'{"memory_active":true}', QUIET, HeapRefused("unavailable"))
     response, _ = drive(switch_mode(request("POST", "/prof/mode")), *answers)
     assert refusal(response) == (403, b"memory profiling is unavailable in this build")
     response, asked = drive(
-        switch_mode(request("POST", "/prof/mode")), b'{"memory_active":false}', HeapRefused("unavailable"), NONE
+        switch_mode(request("POST", "/prof/mode")), b'{"memory_active":false}', QUIET, HeapRefused("unavailable"), NONE
     )
-    assert asked[2:] == [ReadHeapMode()]
+    assert asked[3:] == [ReadHeapMode()]
     assert response == Response(200, (JSON,), TOLD_NONE)
+
+
+def test_tracing_does_not_begin_during_a_cpu_profile() -> None:
+    response, asked = drive(switch_mode(request("POST", "/prof/mode")), b'{"memory_active":true}', SAMPLING)
+    assert refusal(response) == (409, b"memory profiling cannot be activated while CPU profiling is running")
+    assert asked[1:] == [ReadProfilers()]
+    response, _ = drive(switch_mode(request("POST", "/prof/mode")), b'{"memory_active":false}', SAMPLING, OFF)
+    assert response == Response(200, (JSON,), TOLD_OFF.replace(b'"cpu_active":false', b'"cpu_active":true'))
+    response, _ = drive(switch_mode(request("POST", "/prof/mode")), b"{}", SAMPLING, OFF)
+    assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "file"),
+    [
+        ("collapsed", "text/plain; charset=utf-8", "heap.collapsed.txt"),
+        ("speedscope", "application/json", "heap.speedscope.json"),
+        ("mzfg", "text/plain; charset=utf-8", "trace.mzfg"),
+        ("html", "text/html; charset=utf-8", None),
+    ],
+)
+def test_other_formats_are_downloads(name: str, kind: str, file: str | None) -> None:
+    response, asked = drive(heap(request("GET", f"/prof/heap?format={name}")), b"profile")
+    assert asked == [CaptureHeap(name)]
+    named = () if file is None else (("content-disposition", f'attachment; filename="{file}"'),)
+    assert response == Response(200, (("content-type", kind), *named), b"profile")
 
 
 SHAPE = b"Failed to deserialize the JSON body into the target type: "

@@ -20,3 +20,19 @@ PROFILE = StackProfile(
     ),
     time_nanos=1,
 )
+
+CPU = StackProfile(
+    types=(ValueType("samples", "count"), ValueType("cpu", "nanoseconds")),
+    default_type="cpu",
+    period_type=ValueType("cpu", "nanoseconds"),
+    period=10_101_010,
+    frames=PROFILE.frames,
+    samples=(
+        Sample((1, 0), (2, 20_500_000), (("thread", "MainThread"), ("annotation", "MainThread"), ("task", "ada"))),
+        Sample((2, 0), (1, 1_000), (("thread", "worker-1"), ("annotation", "worker-1"))),
+    ),
+    time_nanos=1,
+    duration_nanos=1_000_000_000,
+    comments=("asked 99 Hz",),
+    facts=(("Sampling time (s)", "1"), ("Sampling frequency (Hz)", "99")),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fanlight.profiling.formats import FORMATS
+from fanlight.profiling.formats import ENCODERS, FORMATS, JEHEAP
 from fanlight.profiling.profile import Frame, Sample, StackProfile, ValueType
 
 
@@ -21,3 +21,8 @@ def test_each_format_is_found_by_its_name_and_encodes() -> None:
         assert chosen.name == name
         assert chosen.field[0] == "content-type"
         assert b"".join(chosen.encode(profile))
+
+
+def test_the_dump_of_the_form_is_no_format_of_a_query() -> None:
+    assert ENCODERS.keys() == FORMATS.keys() | {JEHEAP.name}
+    assert JEHEAP.name not in FORMATS
