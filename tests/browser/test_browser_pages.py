@@ -176,7 +176,9 @@ def test_the_console_asks_with_sql(browser: Browser, demo: str) -> None:
 
 @pytest.mark.skipif(not AXE.exists(), reason="npm ci was not run in console/")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/", "/memory", "/hierarchical-memory", "/metrics-viz", "/internal-console/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/memory", "/hierarchical-memory", "/metrics-viz", "/prof/", "/internal-console/"]
+)
 def test_everybody_can_use_it(browser: Browser, traced: str, path: str, scheme: Literal["light", "dark"]) -> None:
     page = opened(browser, traced + path, scheme)
     page.until("!document.querySelector('.refresh') || document.querySelector('tbody tr') !== null")
@@ -255,6 +257,19 @@ def test_a_flame_graph_from_a_file_and_into_one(browser: Browser) -> None:
         page.run(offer % json.dumps("something else"))
         page.until("document.querySelector('[role=alert]').innerText.includes('other.mzfg: line 1')")
         quiet(page, url)
+
+
+@pytest.mark.parametrize(("action", "title"), [("time_fg", "CPU Time Flamegraph"), ("mem_fg", "Heap Flamegraph")])
+def test_a_flame_graph_of_the_demo(browser: Browser, traced: str, action: str, title: str) -> None:
+    page = opened(browser, traced + "/prof/")
+    page.run("document.querySelector('input[name=time_secs]').value = 1")
+    page.run(f"document.querySelector('button[value={action}]').click()")
+    page.until("document.getElementById('main')?.dataset.milliseconds")
+    assert text(page, "h1") == title
+    page.run(SEARCH % '"office.py"')
+    assert page.run("document.querySelector('.found').innerText") != "matched: 0 B, 0 %"
+    assert page.run(PAINTED) > 4
+    quiet(page, traced)
 
 
 def test_an_empty_profile_says_so(browser: Browser) -> None:

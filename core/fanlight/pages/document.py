@@ -25,6 +25,9 @@ LINKS = (
 )
 """Paths of pages for people, with the words that link to them, in the order of the page."""
 
+FORMS = ("referrer-policy", "same-origin")
+"""For pages with forms: under the usual `no-referrer` browsers send them with `Origin: null`, which is refused."""
+
 # Filled by `str.format`: the document has no other braces.
 _DOCUMENT = """<!doctype html>
 <html lang="en">

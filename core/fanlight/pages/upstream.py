@@ -19,7 +19,7 @@ from ..asks import Effect
 from ..auth.cookies import session_values
 from ..http.query import BadQuery, parse_query
 from ..http.response import Fields, Response, SendBody, empty, html
-from .document import document
+from .document import FORMS, document
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -177,7 +177,7 @@ def _confirm(request: Request, wanted: str) -> Response:
         return _go_on(request, wanted)
     if not is_label(wanted):
         return _UNREACHABLE
-    return html(200, document("Preview build", _CONFIRM.format(label=escape(wanted))))
+    return html(200, document("Preview build", _CONFIRM.format(label=escape(wanted))), FORMS)
 
 
 def _failure(label: str) -> Response:

@@ -182,6 +182,7 @@ def test_a_link_to_a_preview_build_asks_first() -> None:
     assert (answer.status, answer.get("content-type")) == (200, "text/html; charset=utf-8")
     assert LABEL in answer.text()
     assert '<form method="post">' in answer.text()
+    assert answer.get("referrer-policy") == "same-origin"  # else the form would come with `Origin: null`
     assert answer.get("set-cookie") is None
 
 
