@@ -15,6 +15,7 @@ from fanlight.auth.oidc import OidcSettings
 
 from ..clients.messages import Answer, Outgoing
 from . import controls
+from .elsewhere import console
 from .match_operations import match
 from .model import Case, Json, Mismatch, Skipped, agree, require
 from .reach import unbuilt_page
@@ -26,13 +27,23 @@ _NOT_BUILT = {
     "tables": "webhooks",
     "replicas": "worker clusters",
     "promsql": "metrics from SQL",
-    "console_upstream": "the console proxy",
     "config": "live configuration variables",
 }
 """What a case may ask of its server, and the feature that has to exist first."""
 
 _TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
-_SERVER = {"listeners", "engine", "gauges", "rules", "heap", "leadership", "users", "oidc", *_NOT_BUILT}
+_SERVER = {
+    "listeners",
+    "engine",
+    "gauges",
+    "rules",
+    "heap",
+    "leadership",
+    "users",
+    "oidc",
+    "console_upstream",
+    *_NOT_BUILT,
+}
 
 
 def world_of(case: Case) -> World:
@@ -265,6 +276,12 @@ def play(case: Case, version: str, target: Target) -> None:
         if need in ("br", "zstd"):
             raise Skipped(f"needs {need}, which this runner cannot compress with")
     world = world_of(case)
+    with console(case.data["server"].get("console_upstream")) as upstream:
+        settings = {"console_upstream": upstream} if upstream is not None else {}
+        _perform(case, evolve(world, settings=settings), version, target)
+
+
+def _perform(case: Case, world: World, version: str, target: Target) -> None:
     with staged(target, world, version) as (stage, talk):
         _refuse_unbuilt(case, world, stage)
         performance = _Play(stage, talk, case, world)
