@@ -68,6 +68,14 @@ bench: $(VENV)/.bench ## Measure against other servers, side by side (a table, w
 console: ## Build the browser's scripts and styles (needs npm), then check and test them
 	cd console && npm ci && npm run build && npm run check && npm test
 
+.PHONY: provider
+provider: $(VENV)/.provider ## Install an OpenID provider (npm) for the tests with real parts, and run those
+	@$(BIN)/python -m pytest -q tests/real $(QUIETLY)
+
+.PHONY: mutants
+mutants: $(VENV)/.mutants ## Break authentication in each place, and list what no test notices (MODULES="jwt oidc"; an hour)
+	@$(BIN)/python -m fuzz.mutants $(MODULES)
+
 .PHONY: build
 build: $(VENV)/.dev ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation
@@ -101,4 +109,14 @@ $(VENV)/.dev: $(VENV)/.run
 $(VENV)/.bench: $(VENV)/.dev
 	@echo "installing the servers that the benchmarks compare with into $(VENV)"
 	@$(PIP) install --group bench
+	@touch $@
+
+$(VENV)/.mutants: $(VENV)/.dev
+	@echo "installing the maker of mutants into $(VENV)"
+	@$(PIP) install --group mutants
+	@touch $@
+
+$(VENV)/.provider: $(VENV)/.dev
+	@echo "installing an OpenID provider into $(VENV)/provider"
+	@npm install --silent --no-fund --no-audit --prefix $(VENV)/provider oidc-provider@9
 	@touch $@

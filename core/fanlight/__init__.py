@@ -43,11 +43,18 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .connection import Connection as Connection
+    from .observe.queries import MetricQuery as MetricQuery
+    from .observe.queries import MetricQuerySet as MetricQuerySet
     from .server import Server as Server
 
-# Only a transport needs these two, and with them the parsers: a program that
-# merely describes what is served does not pay for them.
-_LATER = {"Connection": "connection", "Server": "server"}
+# Only a transport needs the first two, and with them the parsers, and few programs the others: a program
+# that merely describes what is served does not pay for them.
+_LATER = {
+    "Connection": "connection",
+    "Server": "server",
+    "MetricQuery": "observe.queries",
+    "MetricQuerySet": "observe.queries",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from .auth.oidc import OidcSettings
     from .auth.users import Users
     from .catalog import Catalog
+    from .observe.queries import MetricQuerySet
+    from .system import SystemVariables
+    from .workers import WorkerRegistry
 
 Source = TypeVar("Source", bound=Callable[[], Iterable[Any]])
 
@@ -44,7 +47,8 @@ class App:
     may have `sql_result_bytes`; SUBSCRIBE looks every `sql_poll_seconds` (at least 0.05).
     `heap_frames` (1 to 64) is how deep heap profiles look;
     `fork` "never" keeps the heap profiler from forking.  `metric_rules` are
-    enrichment rules by metric name.  `pages` False leaves out every route of
+    enrichment rules by metric name.  `enable_public_metrics_endpoint` False has
+    `/metrics/public` answer 503; it may be changed while it is served.  `pages` False leaves out every route of
     our own, so that only `routes` are served.  `users` are those of kind
     Password; a `users_file` of the settings replaces them when serving starts.
     `session_store` keeps logins over a restart (None: a `sessions_file` of the
@@ -73,6 +77,7 @@ class App:
         heap_frames: int = 16,
         fork: Literal["auto", "never"] = "auto",
         metric_rules: Mapping[str, list[dict[str, Any]]] | None = None,
+        enable_public_metrics_endpoint: bool = True,
         pages: bool = True,
         users: Users | None = None,
         session_store: SessionStore | None = None,
@@ -97,6 +102,12 @@ class App:
         self.heap_frames = heap_frames
         self.fork: Literal["auto", "never"] = fork
         self.metric_rules: Mapping[str, list[dict[str, Any]]] = metric_rules or {}
+        if self.metric_rules:
+            from .federation.rules import read_rules
+
+            read_rules(self.metric_rules)
+        if not enable_public_metrics_endpoint:
+            self.enable_public_metrics_endpoint = False
         self.readiness = Readiness()
         self.liveness = Liveness()
         self.leader: Leader = leader or SoloLeader()
@@ -106,6 +117,8 @@ class App:
         self.relations: dict[str, Relation] = {}
         self._registry = registry
         self._catalog: Catalog | None = None
+        self._workers: WorkerRegistry | None = None
+        self._metric_sets: dict[str, MetricQuerySet] | None = None
         self._users = users
         self.session_store = session_store
         self.oidc = oidc
@@ -155,6 +168,22 @@ class App:
 
         return AuditLog()
 
+    @cached_property
+    def system(self) -> SystemVariables:
+        """The system variables; may be set from any thread while they are served."""
+        from .system import SystemVariables
+
+        return SystemVariables()
+
+    @property
+    def enable_public_metrics_endpoint(self) -> bool:
+        """The system variable of that name: whether `/metrics/public` answers."""
+        return self.system.get("enable_public_metrics_endpoint") == "on"
+
+    @enable_public_metrics_endpoint.setter
+    def enable_public_metrics_endpoint(self, answers: bool) -> None:
+        self.system.set("enable_public_metrics_endpoint", "on" if answers else "off")
+
     def lead(self) -> Leadership:
         """The leadership of a server that begins now.
 
@@ -167,13 +196,41 @@ class App:
         return self.leadership
 
     @property
+    def workers(self) -> WorkerRegistry:
+        """The worker processes; may be changed from any thread while they are served."""
+        if self._workers is None:
+            from .workers import WorkerRegistry
+
+            self._workers = WorkerRegistry()
+        return self._workers
+
+    @property
+    def metric_sets(self) -> Mapping[str, MetricQuerySet]:
+        """The metrics from SQL by name; each is served at `/metrics/{name}`."""
+        return self._sets()
+
+    def metrics_from_sql(self, queries: MetricQuerySet) -> None:
+        """Serve `queries` at `/metrics/{name}`, in place of what was there; a new name only before serving starts."""
+        self._sets()[queries.name] = queries
+
+    def _sets(self) -> dict[str, MetricQuerySet]:
+        if self._metric_sets is None:
+            from .observe.default_queries import DEFAULTS
+
+            self._metric_sets = {each.name: each for each in DEFAULTS}
+        return self._metric_sets
+
+    @property
     def routes(self) -> list[Route]:
         """Every route, ours and the program's; listeners serve those of their groups."""
         if not self._pages:
             return list(self._routes)
+        from .pages.promsql import query_set
         from .pages.table import ROUTES
 
-        return [*ROUTES, *self._routes]
+        known = {route.path for route in ROUTES}
+        sets = [each.path for each in self.metric_sets.values() if each.path not in known]
+        return [*ROUTES, *[Route("GET", path, "metrics", query_set) for path in sets], *self._routes]
 
     def route(
         self, method: str, path: str, *, group: RouteGroup = "base", privileged: bool = False, websocket: bool = False

@@ -18,6 +18,7 @@ from attrs import define, field, frozen
 
 from .jsontext import elements, encode, fragments, members, pieces, quoted
 from .relations import Relation
+from .workers import OWN, OWN_CLUSTER_NAME, OWN_REPLICA_NAME, Replica
 
 Kind = Literal["Table", "View", "Source", "Sink", "Secret", "Func", "Type"]
 KINDS: tuple[Kind, ...] = ("Table", "View", "Source", "Sink", "Secret", "Func", "Type")
@@ -31,7 +32,7 @@ _AT_ONCE = 256
 FIRST_OID = 16384
 """Below it PostgreSQL keeps the oids of its own objects, and clients know some of them."""
 OWNER = "s1"
-CLUSTER = "s1"
+CLUSTER = OWN
 DATABASE = "u1"
 SYSTEM_SCHEMA = "process"
 """Ids that never change: there is one owner, one cluster, one database in a process."""
@@ -57,7 +58,7 @@ class Exposed:
     `roles` maps the names of roles to whether they are internal, the first
     owns everything.  `routes` are those of each listener, `defaults` the
     configuration's names with their default texts, `process` says which
-    process this is, `addresses` where it listens.
+    process this is, `addresses` where it listens, `replicas` its workers.
     """
 
     system: Sequence[Relation] = ()
@@ -68,6 +69,25 @@ class Exposed:
     modules: Sequence[Module] = ()
     process: Mapping[str, Any] = field(factory=dict[str, Any])
     addresses: Sequence[str] = ()
+    replicas: Sequence[Replica] = ()
+
+
+@frozen
+class Place:
+    """An object by its names; `database` is empty for objects of the system."""
+
+    name: str
+    schema: str
+    database: str
+
+
+@frozen
+class Entry:
+    """An object of the catalog in a few words; `kind` is that of the dump."""
+
+    id: str
+    kind: Kind
+    place: Place
 
 
 @define(eq=False)
@@ -80,6 +100,7 @@ class Item:
     """
 
     id: str
+    kind: Kind
     place: tuple[str, str]
     text: str
     comment: str
@@ -114,6 +135,7 @@ class Catalog:
         self._schemas: dict[str, tuple[str, int]] = {}
         self._relations: dict[tuple[str, str], tuple[str, int]] = {}
         self._relation_ids: set[str] = set()
+        self._relation_places: dict[str, tuple[str, str]] = {}
         self._items: dict[str, Item] = {}
         # The items as they came, and those that have gone, until these are too many.
         self._order: list[Item] = []
@@ -159,7 +181,7 @@ class Catalog:
         body = f'{{"{kind}":{encode(definition or {})}}}'
         if len(body) > LARGEST_DEFINITION:
             raise ValueError(f"the definition of {schema}.{name} is over {LARGEST_DEFINITION} characters of JSON")
-        return self._put("s" if system else "u", (schema, name), body, tuple(references), comment)
+        return self._put("s" if system else "u", kind, (schema, name), body, tuple(references), comment)
 
     def remove(self, id: str) -> None:  # noqa: A002 - the word of the dump
         """Take out an object that was added.
@@ -198,8 +220,27 @@ class Catalog:
         """
         return self._identity(relation, system)[0]
 
+    def place(self, id: str) -> Place | None:  # noqa: A002 - the word of the dump
+        """Where the object with that id is; None for an id that nobody has, or a relation nobody has identified."""
+        item = self._items.get(id)
+        found = item.place if item is not None else self._relation_places.get(id)
+        return self._placed(id, found) if found is not None else None
+
+    def entries(self, system: Iterable[Relation], published: Iterable[Relation]) -> Iterator[Entry]:
+        """Every object: the relations of the process, those of the host, and what was added."""
+        for relations, own in ((system, True), (published, False)):
+            for relation in relations:
+                identity = self.identify(relation, system=own)
+                yield Entry(identity, "View", self._placed(identity, (relation.schema, relation.name)))
+        for item in list(self._items.values()):
+            yield Entry(item.id, item.kind, self._placed(item.id, item.place))
+
+    def _placed(self, identity: str, place: tuple[str, str]) -> Place:
+        schema, name = place
+        return Place(name, schema, "" if identity.startswith("s") else self.database)
+
     def __contains__(self, id: object) -> bool:  # noqa: A002 - the word of the dump
-        return id in self._items or id in self._relation_ids
+        return id in self._items or id in self._relation_places
 
     def __len__(self) -> int:
         """How many objects were added; relations are not counted."""
@@ -219,7 +260,9 @@ class Catalog:
         """The catalog as one JSON object, in pieces (see `jsontext.pieces`)."""
         return pieces(members(self._sections(exposed)))
 
-    def _put(self, letter: str, place: tuple[str, str], body: str, references: tuple[str, ...], comment: str) -> str:
+    def _put(
+        self, letter: str, kind: Kind, place: tuple[str, str], body: str, references: tuple[str, ...], comment: str
+    ) -> str:
         """Give the object an id and an oid and enter it.  Everything was checked before: nothing here fails."""
         schema, name = place
         self._schema(schema)
@@ -227,7 +270,7 @@ class Catalog:
         text = self._opening(identity, next(self._oids), schema, name) + body
         for reference in references:
             self._referrers.setdefault(reference, {})[identity] = None
-        item = self._items[identity] = Item(identity, place, text, comment, references)
+        item = self._items[identity] = Item(identity, kind, place, text, comment, references)
         self._order.append(item)
         self._places[place] = identity
         return identity
@@ -255,7 +298,7 @@ class Catalog:
             letter = "s" if system else "u"
             fresh = (f"{letter}{next(self._serials[letter])}", next(self._oids))
             known = self._relations.setdefault(place, fresh)
-            self._relation_ids.add(known[0])
+            self._relation_places[known[0]] = place
             self._schema(relation.schema)
         return known
 
@@ -385,7 +428,19 @@ def role_ids(roles: Mapping[str, bool]) -> dict[str, dict[str, Any]]:
 
 
 def _clusters(exposed: Exposed) -> dict[str, dict[str, Any]]:
-    """The process itself: one system cluster of one replica with one process, reached without a socket."""
+    """Clusters by id, each with its replicas by id: this process, reached without a socket, then its workers."""
     process = {"process": 0, "addr": exposed.addresses[0] if exposed.addresses else None}
-    replica = {"name": "r1", "pid": exposed.process.get("pid"), "processes": [process]}
-    return {CLUSTER: {"id": CLUSTER, "name": "process", "replicas": {CLUSTER: replica}}}
+    replica = {"name": OWN_REPLICA_NAME, "pid": exposed.process.get("pid"), "processes": [process]}
+    clusters: dict[str, dict[str, Any]] = {
+        CLUSTER: {"id": CLUSTER, "name": OWN_CLUSTER_NAME, "replicas": {CLUSTER: replica}}
+    }
+    for each in exposed.replicas:
+        if each.locate is not None:
+            new = {"id": each.cluster.id, "name": each.cluster.name, "replicas": {}}
+            shown = [
+                {"process": number, "addr": str(where) if where is not None else None}
+                for number, where in enumerate(each.addresses())
+            ]
+            known = clusters.setdefault(each.cluster.id, new)
+            known["replicas"][each.id] = {"name": each.name, "pid": None, "processes": shown}
+    return clusters

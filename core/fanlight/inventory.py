@@ -96,6 +96,8 @@ def settings(app: App) -> Iterator[Setting]:
     yield from _settings("", app.settings)
     for name in _OWN:
         yield _setting(name, getattr(app, name), _OWN_DEFAULTS[name])
+    for variable in app.system.declared():
+        yield Setting(variable.name, app.system.get(variable.name), variable.default)
     for listener in app.listeners:
         yield from _settings(f"listeners.{listener.name}", listener)
 

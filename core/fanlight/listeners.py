@@ -63,6 +63,11 @@ class Address:
     port: int = 0
     path: str | None = None
 
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
     @property
     def loopback(self) -> bool:
         """Only this machine can reach it.

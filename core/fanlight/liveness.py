@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
+from typing import TYPE_CHECKING
 
 from attrs import define
 
-from .observe.records import Trouble
+if TYPE_CHECKING:
+    from .observe.records import Trouble
 
 Soon = Callable[[Callable[[], None]], object]
 """Has a function called on the loop soon, from any thread: `call_soon_threadsafe`, `run_sync_soon`."""
@@ -86,6 +88,8 @@ class Liveness:
     @property
     def deadline(self) -> float:
         """When the next beat is due."""
+        if not self._watched:  # nearly always, and asked often
+            return inf
         return min((watched.due for watched in list(self._watched.values())), default=inf)
 
     def beat(self, mono: float) -> list[Trouble]:
@@ -101,6 +105,8 @@ class Liveness:
                 self.forget(watched.name)
                 continue
             if stuck != watched.stuck:
+                from .observe.records import Trouble
+
                 watched.stuck = stuck
                 says = "takes no turns" if stuck else "takes turns again"
                 changed.append(Trouble(f"the event loop {watched.name!r} {says}"))

@@ -1,15 +1,16 @@
-"""The protobuf wire format, written by hand: just enough to encode messages.
+"""The protobuf wire format, by hand: just enough to write messages, and to read those of others.
 
-Pure functions from values to bytes; a message is the concatenation of its
-fields.  Never reads a message and knows no schema: `profiling` (pprof) and
-`observe` (Prometheus) bring their own field numbers.  Wire types are those of
-the protobuf encoding guide: 0 varint, 1 fixed64, 2 length-delimited.
+Pure functions from values to bytes and back; a message is the concatenation of
+its fields.  Knows no schema: `profiling` (pprof), `observe` and `federation`
+(Prometheus) bring their own field numbers.  Wire types are those of the
+protobuf encoding guide: 0 varint, 1 fixed64, 2 length-delimited, 5 fixed32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from struct import Struct
+from typing import Any
 
 _MASK = (1 << 64) - 1
 _DOUBLE = Struct("<d")
@@ -73,3 +74,71 @@ def packed_varints(number: int, values: Iterable[int]) -> bytes:
 def delimited(message: bytes) -> bytes:
     """`message` behind its length: one element of a stream of messages."""
     return varint(len(message)) + message
+
+
+Fields = dict[int, list[Any]]
+"""The fields of a message by number, in order: int (unsigned), float (fixed64 as a double) or bytes."""
+
+
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """The varint at `at`, and where it ends.  Raises ValueError for one that is cut short or above 64 bits."""
+    value = shift = 0
+    while True:
+        if at >= len(data) or shift > 63:
+            raise ValueError("a broken varint")
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value & _MASK, at
+
+
+def fields_of(message: object) -> Iterator[tuple[int, Any]]:
+    """The fields of one message in order: number and value.
+
+    Raises ValueError for what is no message, TypeError for what is no bytes,
+    where it comes to it.  A fixed32 field is passed over.
+    """
+    if not isinstance(message, bytes):
+        raise TypeError("not a message")
+    at, end = 0, len(message)
+    while at < end:
+        tag, at = read_varint(message, at)
+        value, at = _read_value(message, tag & 7, at)
+        if at > end:
+            raise ValueError("cut short")
+        if value is not None:
+            yield tag >> 3, value
+
+
+def read_fields(message: object) -> Fields:
+    """All fields of one message by number; raises as `fields_of` does."""
+    fields: Fields = {}
+    for number, value in fields_of(message):
+        fields.setdefault(number, []).append(value)
+    return fields
+
+
+def _read_value(message: bytes, wire: int, at: int) -> tuple[Any, int]:
+    """The value at `at`, and where it ends, which is behind the message when it is cut short."""
+    if wire == 0:
+        return read_varint(message, at)
+    if wire == 2:
+        size, at = read_varint(message, at)
+        return message[at : at + size], at + size
+    if wire == 1:
+        return _DOUBLE.unpack_from(message, at)[0] if at + 8 <= len(message) else None, at + 8
+    if wire == 5:
+        return None, at + 4
+    raise ValueError("a wire type that nobody uses")
+
+
+def read_messages(data: bytes) -> Iterator[bytes]:
+    """The messages of a delimited stream.  Raises ValueError when it is cut short."""
+    at = 0
+    while at < len(data):
+        size, at = read_varint(data, at)
+        if at + size > len(data):
+            raise ValueError("cut short")
+        yield data[at : at + size]
+        at += size

@@ -8,9 +8,10 @@ when somebody asks (`checks`).  Nothing here calls one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from .checks import Check
+if TYPE_CHECKING:
+    from .checks import Check
 
 State = Literal["pending", "met", "failed"]
 Function = TypeVar("Function", bound=Callable[[], Any])
@@ -51,6 +52,7 @@ class Readiness:
         """
         if not (0 < timeout <= 60 and 0.1 <= every <= 3600):
             raise ValueError("timeout is at most 60 seconds, every 0.1 to 3600")
+        from .checks import Check  # only where there are some
 
         def add(function: Function) -> Function:
             self._checks[name] = Check(name, function, timeout, every)

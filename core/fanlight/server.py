@@ -351,10 +351,12 @@ class Server:
         return self._role_holds(identity, proof)
 
     def _role_holds(self, identity: Identity, proof: Proof) -> bool:
-        """Is the user's role what it was?  Somebody whom a provider vouched for needs none."""
+        """Is the user's role what it was?  Somebody whom a provider vouched for needs none, until there is one."""
         role = self.app.users.find(identity.user)
-        if not proof.mark or role is None:
+        if role is None:
             return not proof.mark
+        if not proof.mark:
+            return identity.kind != "Oidc" or role.login
         return role.login and role.mark == proof.mark and role.superuser >= identity.superuser
 
     def end_sockets(self, ended: Callable[[Identity, Proof], bool]) -> None:

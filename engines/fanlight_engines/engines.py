@@ -20,10 +20,12 @@ from .gather import Gatherer
 from .host import HostFacts
 from .introspection import Introspection
 from .leaders import Leaders
+from .log_filters import LogFilters
 from .native import NativeRecorder
 from .outbound import Outbound
 from .passwords import Passwords
 from .profiles import HeapProfiler
+from .replicas import Replicas
 from .sessions import SqliteSessions, StoredSessions
 from .stacks import StackReader
 from .tokens import Signatures
@@ -45,6 +47,7 @@ def engines_for(server: Server) -> list[Engine]:
     sql = DuckDbEngine(server.app, process.relations)
     engines: list[Engine] = [HostFacts(), Gatherer(), process, sql, Passwords(), Outbound(), Checks(), Leaders(server)]
     engines += [profiler, CpuProfiler(server), StackReader(), Allocator(server.app), NativeRecorder()]
+    engines += [Replicas(), LogFilters(server)]
     if server.app.settings.console_upstream is not None:
         from .upstream import Upstreams  # brings http.client and ssl, which few programs need here
 

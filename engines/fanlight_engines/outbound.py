@@ -1,6 +1,7 @@
 """Requests to other servers: to an identity provider and nobody else.
 
-One performer for the one effect that leaves the house.  It connects to an
+One performer for the one effect that leaves the house (the program's own
+workers, on this machine, are asked by `replicas`).  It connects to an
 address that it has looked at itself, so a name that changes its mind between
 look and use gains nothing; it reads no proxy from the environment, keeps no
 cookie and sends no credentials but the body that it is given.

@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fanlight.asks import Effect
 from fanlight.auth.decisions import Admission, Refusal
 from fanlight.moment import Now
-from fanlight.observe.records import AccessRecord, Checked, Exposure, Failure, RefusalsOmitted, Trouble
+from fanlight.observe.escape import escape
+from fanlight.observe.records import (
+    AccessRecord,
+    Checked,
+    Exposure,
+    Failure,
+    MetricSkipped,
+    RefusalsOmitted,
+    Trouble,
+)
 
 from .engines import engines_for
 from .workers import Workers
@@ -132,6 +141,8 @@ class Performer:
                 log.warning("readiness check %r fails: %s", record.name, record.reason, exc_info=record.error)
             else:
                 log.info("readiness check %r passes", record.name)
+        elif isinstance(record, MetricSkipped):
+            log.info("%s: metric %s is left out: %s", record.path, record.metric, escape(record.why))
         elif isinstance(record, Trouble):
             log.warning("%s", record.text)
         else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fanlight.relations import Relation
 
-from . import process_memory, process_metrics, process_server
+from . import process_memory, process_metrics, process_registry, process_server
 from .process_files import FILES
 from .process_frames import FRAMES
 from .process_heap import GC_GENERATIONS, GC_OBJECTS, GC_SIZES
@@ -19,6 +19,7 @@ from .process_logs import LOG_RECORDS, RecentLogs
 from .process_memory import HEAP, MEMORY
 from .process_metrics import METRICS
 from .process_modules import MODULES
+from .process_registry import OBJECTS, WORKERS
 from .process_server import AUDIT_EVENTS, AUTH_EVENTS, CONNECTIONS, REQUESTS, ROUTES, SESSIONS, SETTINGS
 from .process_tasks import TASKS
 from .process_threads import THREADS
@@ -44,6 +45,8 @@ DECLARED: tuple[Relation, ...] = (
     REQUESTS,
     SETTINGS,
     ROUTES,
+    WORKERS,
+    OBJECTS,
     SESSIONS,
     AUTH_EVENTS,
     FILES,
@@ -67,6 +70,7 @@ class ProcessRelations:
             *process_server.bound(server),
             process_metrics.bound(server),
             *process_memory.bound(profiler),
+            *process_registry.bound(server, lambda: self.relations),
             self._logs.relation(),
         )
         by_name = {relation.name: relation for relation in (*DECLARED, *bound)}

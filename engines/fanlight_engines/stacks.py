@@ -118,7 +118,7 @@ def _tree(tasks: list[Task], whole: bool) -> Iterator[str]:
     """The tasks of one loop below those that wait for them: a TaskGroup's or a nursery's owner."""
     known = {task.id for task in tasks}
     children: dict[int | None, list[Task]] = {}
-    for task in tasks:
+    for task in sorted(tasks, key=lambda task: line(task.name)):
         children.setdefault(task.parent if task.parent in known else None, []).append(task)
     kind = "asyncio tasks" if tasks[0].kind == "asyncio" else "trio tasks"
     thread = f", thread {tasks[0].thread}" if tasks[0].thread is not None else ""

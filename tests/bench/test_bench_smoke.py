@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import cycle, hostile
+from bench import cpu_disturbance, cycle, hostile
 from bench.attacks.catalogue import ATTACKS
 from bench.processes import cpu, start
 
@@ -111,3 +111,9 @@ def test_the_clock_of_a_process_tree_runs(tmp_path: Path) -> None:
     finally:
         running.stop()
     assert not running.alive()
+
+
+def test_a_cpu_profile_is_weighed(capsys: pytest.CaptureFixture[str]) -> None:
+    cpu_disturbance.main(["--threads", "3", "--seconds", "0.3", "--runs", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.strip().split("  ")[0] for line in lines] == ["idle", "cpu", "wall", "naive", "4 busy"]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
+from fanlight.app import App
+from fanlight.system import SystemVariables
+from fanlight.workers import SELF
+
 from .model import Json, Skipped, require
 from .stage import Stage
 
 _FEATURES = {
-    "set_config": "live configuration variables",
     "webhook_define": "webhooks",
     "webhook_drop": "webhooks",
     "webhook_rename": "webhooks",
@@ -18,13 +21,23 @@ _FEATURES = {
     "sink_error": "webhooks",
     "secret_remove": "webhooks",
     "replica_add": "worker clusters",
-    "replica_remove": "worker clusters",
 }
+
+
+VARIABLES = tuple(variable.name for variable in SystemVariables().declared())
+"""Live configuration variables that there are."""
+
+
+def set_variable(app: App, name: str, value: Json) -> None:
+    """What an operator would do to a running server."""
+    app.system.set(name, str(value))
 
 
 def refuse_unbuilt(step: Mapping[str, Json]) -> None:
     """Raise `Skipped` for a verb whose feature is not built yet."""
     verb = step["verb"]
+    if verb == "set_config" and step["name"] not in VARIABLES:
+        raise Skipped(f"not built yet: the variable {step['name']}")
     if verb in _FEATURES:
         raise Skipped(f"not built yet: {_FEATURES[verb]}")
     if verb not in _VERBS:
@@ -55,7 +68,7 @@ def _corrupt(stage: Stage, step: Mapping[str, Json]) -> None:
         catalog = stage.app.catalog
         catalog._referrers.setdefault(catalog.add("Table", "referred"), {})["u404"] = None
     else:
-        raise Skipped("not built yet: worker clusters")
+        stage.app.workers._replicas["u404", "u404"] = SELF
 
 
 def _leader(stage: Stage, step: Mapping[str, Json]) -> None:
@@ -71,6 +84,17 @@ def _leader_event(stage: Stage, step: Mapping[str, Json]) -> None:
     leadership = stage.app.leadership
     happened = {"skip": leadership.skipped, "promote": leadership.promoted}[step["name"]].happened
     require(happened == step["fired"], f"{step['name']} {'fired' if happened else 'did not fire'}")
+
+
+def _set_config(stage: Stage, step: Mapping[str, Json]) -> None:
+    set_variable(stage.app, step["name"], step["value"])
+
+
+def _replica_remove(stage: Stage, step: Mapping[str, Json]) -> None:
+    ids = step["cluster_id"], step["replica_id"]
+    for replica in stage.app.workers.replicas:
+        if (replica.cluster.id, replica.id) == ids:
+            stage.app.workers.remove_replica(replica)
 
 
 def _log_level(stage: Stage, step: Mapping[str, Json]) -> None:
@@ -99,6 +123,8 @@ _VERBS: dict[str, Callable[[Stage, Mapping[str, Json]], None]] = {
     "corrupt": _corrupt,
     "leader": _leader,
     "leader_event": _leader_event,
+    "set_config": _set_config,
+    "replica_remove": _replica_remove,
     "log_level": _log_level,
     "heap": _heap,
 }

@@ -24,6 +24,7 @@ from ..clients.messages import Answer, Outgoing
 from ..clients.wires import Wire
 from .model import Json, Mismatch
 from .providers import Providers
+from .stubs import ReplicaOf
 
 GROUPS = ("base", "webhook", "internal", "metrics", "profiling", "mcp_agent", "mcp_developer", "console_config")
 
@@ -48,6 +49,8 @@ class World:
     `users` are those of kind Password (`password` in the clear), `settings` more of the app's settings.
     `leadership` is where the program has moved that; None: it has nothing to do with it.
     `providers` are other servers, `oidc` the settings of one that nobody asks; `secure` clients speak TLS.
+    `config` are live variables, `promsql` the metrics from SQL by endpoint, `replicas` the workers, which
+    listen already.
     """
 
     listeners: tuple[Listening, ...] = (Listening(),)
@@ -65,6 +68,9 @@ class World:
     oidc: OidcSettings | None = None
     secure: bool = False
     leadership: str | None = None
+    config: Mapping[str, Json] = Factory(dict)
+    promsql: Mapping[str, list[Mapping[str, Json]]] = Factory(dict)
+    replicas: tuple[ReplicaOf, ...] = ()
 
 
 class Stage(Protocol):

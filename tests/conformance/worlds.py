@@ -15,9 +15,12 @@ from fanlight.auth.users import Role, Users
 from fanlight.config import Settings
 from fanlight.leadership import Leadership, ManualLeader
 from fanlight.listeners import Listener
+from fanlight.observe.queries import MetricQuery, MetricQuerySet
 
+from .controls import set_variable
 from .model import Json
 from .stage import Listening, World
+from .stubs import query_of
 from .tls import files
 
 DEFAULT_PORT = 6876
@@ -70,11 +73,29 @@ def application(world: World, *, any_port: bool) -> App:
         app.sql_result_bytes = world.result_limit
     if world.connections is not None:
         app.sql_connections = world.connections
+    for name, value in world.config.items():
+        set_variable(app, name, value)
+    for endpoint, definitions in world.promsql.items():
+        app.metrics_from_sql(MetricQuerySet(endpoint, tuple(map(_definition, definitions))))
+    for replica in world.replicas:
+        cluster = app.workers.add_cluster(replica.cluster_name, id=replica.cluster_id)
+        app.workers.add_replica(cluster, replica.replica_name, replica.addresses, id=replica.replica_id)
     if world.engine == "pending":
         app.readiness.set("engine", False)
     elif world.engine == "failed":
         app.readiness.fail("engine")
     return app
+
+
+def _definition(given: Mapping[str, Json]) -> MetricQuery:
+    """A definition of a case, with a query that gives its rows."""
+    return MetricQuery(
+        metric_name=given["metric_name"],
+        help=given["help"],
+        query=query_of(given["metric_name"], given),
+        value_column_name=given["value_column_name"],
+        per_replica=given["per_replica"],
+    )
 
 
 def role_of(given: Mapping[str, Json]) -> Role:

@@ -11,9 +11,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from fanlight.catalog import KINDS, LARGEST_DEFINITION, Catalog, Exposed, Kind, Module
+from fanlight.catalog import KINDS, LARGEST_DEFINITION, Catalog, Entry, Exposed, Kind, Module, Place
 from fanlight.jsontext import PIECE_FRAGMENTS
 from fanlight.relations import Column, Relation
+from fanlight.workers import WorkerRegistry
 
 KEYS = [
     "database_by_name",
@@ -303,3 +304,47 @@ class CatalogMachine(RuleBasedStateMachine):
 
 TestCatalogMachine = CatalogMachine.TestCase
 TestCatalogMachine.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+
+
+def test_objects_are_found_by_id() -> None:
+    catalog = Catalog()
+    orders = catalog.add("Source", "orders")
+    audit = catalog.add("Table", "audit", schema="process", system=True)
+    assert catalog.place(orders) == Place("orders", "public", "materialize")
+    assert catalog.place(audit) == Place("audit", "process", "")
+    assert catalog.place("u99") is None
+    catalog.remove(orders)
+    assert catalog.place(orders) is None
+    identity = catalog.identify(ORDERS)
+    assert catalog.place(identity) == Place("orders", "public", "materialize")
+
+
+def test_entries_are_everything_that_a_dump_shows() -> None:
+    catalog = Catalog()
+    secret = catalog.add("Secret", "key")
+    entries = list(catalog.entries([TASKS, FRAMES], [ORDERS]))
+    assert [(entry.kind, entry.place.name) for entry in entries] == [
+        ("View", "tasks"),
+        ("View", "frames"),
+        ("View", "orders"),
+        ("Secret", "key"),
+    ]
+    assert entries[-1] == Entry(secret, "Secret", Place("key", "public", "materialize"))
+    shown = dumped(catalog, Exposed(system=[TASKS, FRAMES], published=[ORDERS]))["entry_by_id"]
+    assert {entry.id: entry.place.name for entry in entries} == {
+        identity: entry["name"]["item"] for identity, entry in shown.items()
+    }
+
+
+def test_workers_are_clusters_of_the_dump() -> None:
+    workers = WorkerRegistry()
+    shop = workers.add_cluster("shop")
+    workers.add_replica(shop, "r1", ["unix:/a", "127.0.0.1:1"])
+    workers.add_replica(shop, "r2", lambda: ["nowhere"])
+    dump = dumped(Catalog(), Exposed(replicas=workers.replicas))
+    assert dump["clusters_by_name"] == {"process": "s1", "shop": "u1"}
+    processes = [{"process": 0, "addr": "unix:/a"}, {"process": 1, "addr": "127.0.0.1:1"}]
+    assert dump["clusters_by_id"]["u1"]["replicas"] == {
+        "u2": {"name": "r1", "pid": None, "processes": processes},
+        "u3": {"name": "r2", "pid": None, "processes": [{"process": 0, "addr": None}]},
+    }

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from fanlight import App, Limits, Listener
+from fanlight.auth.identity import Identity, Kind, Proof
+from fanlight.auth.users import Role
 from fanlight.connection import Connection
 from fanlight.lobby import network_of
 from fanlight.server import CONNECTIONS_PER_TURN, RECENT_REQUESTS, Server
@@ -280,3 +282,33 @@ def test_a_finished_connection_is_forgotten_once() -> None:
     server.forget(connections[0])
     assert server.listeners["main"].open == 1
     assert server.connections == {connections[1]}
+
+
+# ---- on whose word ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "mark", "superuser", "holds"),
+    [
+        ("Password", Role(), "same", False, True),
+        ("Password", Role(epoch=1), "same", False, False),
+        ("Password", Role(login=False), "same", False, False),
+        ("Password", None, "same", False, False),
+        ("Oidc", None, "", False, True),
+        ("Oidc", Role(), "", False, True),
+        ("Oidc", Role(login=False), "", False, False),
+        ("Oidc", Role(), "same", True, False),
+        ("Oidc", Role(superuser=True), "same", True, True),
+        ("Oidc", None, "same", False, False),
+        # Users of a tenant are none of ours, even if they are called so.
+        ("Frontegg", Role(login=False), "", True, True),
+    ],
+)
+def test_an_identity_holds_as_long_as_its_role(
+    kind: Kind, role: Role | None, mark: str, superuser: bool, holds: bool
+) -> None:
+    server = made()
+    if role is not None:
+        server.app.users.replace({"ada": role})
+    identity = Identity("ada", kind, superuser=superuser)
+    assert server.holds(server.listeners["main"], identity, Proof(Role().mark if mark else "")) is holds

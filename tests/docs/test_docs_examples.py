@@ -80,5 +80,22 @@ def test_the_tasks_of_the_program_are_seen(name: str, kind: str) -> None:
         assert rows(where, "select kind, state from process.tasks where coroutine like '%main%'") == [[kind, "waiting"]]
 
 
+def test_an_example_has_metrics_from_sql() -> None:
+    with running("metrics_from_sql.py") as where:
+        status, body = ask(where, "GET", "/metrics/shop")
+        assert status == 200
+        assert 'shop_jobs{queue="mail",state="waiting"} 2.0\n' in body.decode()
+        assert "# TYPE shop_waiting_tasks gauge\n" in body.decode()
+
+
+def test_an_example_federates_its_workers() -> None:
+    ids = 'cluster_id="u1",cluster_name="mailers",process="{}",queue="mail",replica_id="u2",replica_name="r1"'
+    wanted = {f"shop_jobs_total{{{ids.format(process)}}} 3.0" for process in (0, 1)}
+    with running("workers.py") as where:
+        found = set(ask(where, "GET", "/metrics/public")[1].decode().splitlines())
+        assert wanted <= found
+        assert 'shop_jobs_total{queue="office"} 1.0' in found
+
+
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 4

@@ -13,6 +13,7 @@ from fanlight.auth.groups import CONFIGURED_GROUPS
 from fanlight.config import Dialect, Settings
 from fanlight.listener_file import from_mapping, parse
 from fanlight.listeners import Listener, vet
+from fanlight.system import SystemVariables
 from tests.docs.markdown import ROOT, Sample, code, rows, samples
 
 PAGE = ROOT / "docs" / "reference" / "settings.md"
@@ -58,7 +59,8 @@ def test_every_server_wide_setting_and_name_has_a_row() -> None:
     written = documented(3)
     expected = [attribute for owner in (Settings, Dialect) for attribute in attrs.fields(owner)]
     arguments = [name for name in inspect.signature(App).parameters if name != "self"]
-    assert list(written) == [*arguments, *(attribute.name for attribute in expected)]
+    system = [variable.name for variable in SystemVariables().declared() if variable.name not in arguments]
+    assert list(written) == [*arguments, *(attribute.name for attribute in expected), *system]
     for attribute in expected:
         if attribute.name not in IN_WORDS:
             assert written[attribute.name][0] == spelled(attribute.default), attribute.name

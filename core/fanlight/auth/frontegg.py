@@ -25,7 +25,7 @@ from ..observe.records import Report, Trouble
 from .chain import Rejected, too_many
 from .effects import FetchDocument, Fetched, FetchFailed, Pem, VerifySignature
 from .identity import Proof
-from .jwt import groups_of, read_object, read_token
+from .jwt import groups_of, read_object, read_token, whole
 from .roles import is_reserved, is_user_name, named
 from .throttle import Reservation
 
@@ -131,12 +131,10 @@ def read_access(payload: bytes, settings: FronteggSettings, wall: float) -> Acce
 
 
 def _shaped(claims: Mapping[str, Any]) -> bool:
-    expires = claims.get("exp")
     return (
         _is_uuid(claims.get("sub"))
         and _is_uuid(claims.get("tenantId"))
-        and isinstance(expires, int)
-        and not isinstance(expires, bool)
+        and whole(claims.get("exp")) is not None
         and isinstance(claims.get("iss"), str)
         and isinstance(claims.get("type"), str)
         and isinstance(claims.get("roles"), list)

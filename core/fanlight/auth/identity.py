@@ -14,7 +14,7 @@ Roles = Literal["Normal", "Internal", "NormalAndInternal"]
 class Proof:
     """What an identity rests on, for as long as somebody goes on using it.
 
-    `mark` is that of the role (`users.Role.mark`), empty where there is no
+    `mark` is that of the role (`users.Role.mark`), empty where there was no
     role; `session` the key of a login session; `ends` when it is over, in Unix
     seconds.
     """

@@ -77,8 +77,8 @@ def read_claims(payload: bytes) -> Claims | None:
     claims = read_object(payload)
     if claims is None:
         return None
-    issuer, expires, issued = claims.get("iss"), _whole(claims.get("exp")), claims.get("iat")
-    if not isinstance(issuer, str) or expires is None or (issued is not None and _whole(issued) is None):
+    issuer, expires, issued = claims.get("iss"), whole(claims.get("exp")), claims.get("iat")
+    if not isinstance(issuer, str) or expires is None or (issued is not None and whole(issued) is None):
         return None
     not_before = claims.get("nbf")
     if "nbf" in claims and (not isinstance(not_before, int | float) or isinstance(not_before, bool)):
@@ -97,7 +97,7 @@ def _audiences(value: object) -> tuple[str, ...] | None:
     return tuple(audiences)
 
 
-def _whole(value: object) -> int | None:
+def whole(value: object) -> int | None:
     """A whole number of 64 bits."""
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
 

@@ -107,7 +107,8 @@ class OidcTokens:
             named(name, "Oidc", self._dialect),
             groups=groups_of(claims.all, settings.group_claim),
             superuser=role is not None and role.superuser,
-            proof=Proof(ends=claims.expires + LEEWAY),
+            # What ends a known user's sessions ends what a token has opened as well.
+            proof=Proof(role.mark if role is not None else "", ends=claims.expires + LEEWAY),
         )
 
 

@@ -83,3 +83,12 @@ class Checked:
     name: str
     reason: str
     error: BaseException | None = None
+
+
+@frozen
+class MetricSkipped:
+    """A metric from SQL that one scrape had to do without; `why` is what the engine said, or a worker."""
+
+    path: str
+    metric: str
+    why: str

@@ -121,6 +121,7 @@ def _exposed(server: Server, snapshot: ProcessSnapshot) -> Exposed:
         modules=snapshot.modules,
         process=snapshot.process,
         addresses=inventory.addresses(server),
+        replicas=app.workers.replicas,
     )
 
 

@@ -9,9 +9,10 @@ from attrs import field, frozen
 
 from ..asks import Effect
 from ..catalog import Module
+from ..log_filter import Level
 from ..relations import Relation
 
-LogLevel = Literal["off", "error", "warn", "info", "debug", "trace"]
+LogLevel = Level
 
 
 @frozen

@@ -8,24 +8,24 @@ are, and how they are written, is `observe`'s.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..asks import EffectFailed, Race, Sleep
+from ..federation.effects import ASKS_RULES, RULES
 from ..http.media import allows
 from ..http.request import Request
 from ..http.response import Fields, Response, SendBody, text
 from ..observe.gathering import PATIENCE, Gathered, GatherMetrics, ReportCollector
-from ..observe.negotiation import choose
+from ..observe.negotiation import Format, choose
 
 if TYPE_CHECKING:
     from ..observe.exposition import Memory, Slices
     from ..observe.metrics import HttpMetrics
+    from ..observe.shapes import OwnFamily
+    from ..server import Server
 
-ASKS_RULES = "x-materialize-accept-enrich-rules"
-"""The request field by which a scraper asks for the enrichment rules; its value does not matter."""
-RULES = "x-materialize-enrich-rules"
 VARY = ("vary", "Accept, Accept-Encoding")
 """Caches must keep the representations apart; on every 200, whatever was sent."""
 GZIP = ("content-encoding", "gzip")
@@ -55,6 +55,14 @@ Failures = list[tuple[str, Exception]]
 """Collectors that raised, with what they raised."""
 
 
+class Sliced(Protocol):
+    """An exposition slice by slice, as `observe.exposition.Slices`; `ended` is True once the last one is out."""
+
+    @property
+    def ended(self) -> bool: ...
+    def __next__(self) -> bytes: ...
+
+
 async def metrics(request: Request) -> Response:
     """200 with the exposition; 500 with the error's text when a family cannot be written.
 
@@ -64,10 +72,27 @@ async def metrics(request: Request) -> Response:
     Once a streamed answer has begun, a family that cannot be written breaks it
     off: a scraper must not take half of the metrics for all of them.
     """
-    server, head = request.server, request.head
+    form = choose(request.head.all("accept"))
+    body, failures = await everything(request.server, form)
+    return await respond(request, form, body, failures, _rules(request))
+
+
+async def exposed(request: Request, families: Iterable[OwnFamily]) -> Response:
+    """200 with `families` and nothing else, in the representation that Accept asks for.
+
+    They are this scrape's own, so nothing is remembered of them.
+    """
+    await load(request.server.metrics)
+    from ..observe.exposition import Memory
+
+    form = choose(request.head.all("accept"))
+    return await respond(request, form, Memory().slices(form, None, families), [], ())
+
+
+async def everything(server: Server, form: Format) -> tuple[Slices, Failures]:
+    """The host's metrics and fanlight's own in `form`, and the list that fills with what collectors raise."""
     own = server.metrics
-    memory = own.memory or await _load(own)
-    form = choose(head.all("accept"))
+    memory = own.memory or await load(own)
     failures: Failures = []
 
     def failed(collector: str, error: Exception) -> None:
@@ -78,22 +103,26 @@ async def metrics(request: Request) -> Response:
     # worker thread at most; each has its share of the patience.
     blocking = memory.blocking(server.registry)
     gathered = {each: await _gather(each, PATIENCE / len(blocking)) for each in blocking}
-    body = memory.slices(form, server.registry, own.shown, failed=failed, gathered=gathered)
+    return memory.slices(form, server.registry, own.shown, failed=failed, gathered=gathered), failures
+
+
+async def respond(request: Request, form: Format, body: Sliced, failures: Failures, more: Fields) -> Response:
+    """200 with an exposition in `form`, gzipped where the client wants that; 500 where it cannot begin."""
     try:
         first = await _first(body)
     except Exception as error:  # noqa: BLE001  whatever a broken family raises is the answer
         await _report([*failures, ("metrics", error)])
         return _refusal(error)
-    fields = (("content-type", form.content_type), VARY, *_rules(request))
+    fields = (("content-type", form.content_type), VARY, *more)
     # `_first` has read as far as this takes to be known.
-    zipped = allows(head.all("accept-encoding"), "gzip") and len(first) > WORTH_ZIPPING
+    zipped = allows(request.head.all("accept-encoding"), "gzip") and len(first) > WORTH_ZIPPING
     if not body.ended:
         return _streamed(fields, first, body, failures, zipped=zipped)
     await _report(failures)
     return _whole(fields, first, zipped=zipped)
 
 
-async def _load(own: HttpMetrics) -> Memory:
+async def load(own: HttpMetrics) -> Memory:
     """What remembers between scrapes, made by the first one of this server.
 
     It imports what writes metrics: a few milliseconds in all, so one module to
@@ -108,7 +137,7 @@ async def _load(own: HttpMetrics) -> Memory:
     return own.memory
 
 
-async def _first(body: Slices) -> bytes:
+async def _first(body: Sliced) -> bytes:
     """The beginning of the body, long enough to know whether it is worth compressing.
 
     Nothing was sent before it, so what is raised here can still be answered.
@@ -129,7 +158,7 @@ def _whole(fields: Fields, body: bytes, *, zipped: bool) -> Response:
     return Response(200, (*fields, GZIP), compress(body))
 
 
-def _streamed(fields: Fields, first: bytes, body: Slices, failures: Failures, *, zipped: bool) -> Response:
+def _streamed(fields: Fields, first: bytes, body: Sliced, failures: Failures, *, zipped: bool) -> Response:
     """The slices as they are made, each after the client took the one before.
 
     The failures are reported after the last slice, since collectors are asked
@@ -209,9 +238,6 @@ def _rules(request: Request) -> Fields:
     rules = request.server.app.metric_rules
     if not rules or request.field(ASKS_RULES) is None:
         return ()
-    from binascii import b2a_base64
+    from ..federation.rules import encode_rules
 
-    from ..observe.gzip import compress
-
-    data = json.dumps(dict(rules), separators=(",", ":")).encode()
-    return ((RULES, b2a_base64(compress(data), newline=False).decode()),)
+    return ((RULES, encode_rules(rules)),)

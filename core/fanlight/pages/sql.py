@@ -17,6 +17,7 @@ from ..sql.effects import CloseSession, OpenSession, ReadSpool, Release, Session
 from ..sql.reply import Collector
 from ..sql.request import WRONG_SHAPE, SqlRequest, read_request
 from ..sql.session import Session
+from ..sql.system import SystemAccess
 from ..sql.variables import Variables
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ async def sql(request: Request) -> Response:
     try:
         body = await _body(request)
         session = Session(handle, Variables(variables_of(request)), request.server.app.sql_result_bytes)
+        session.system = system_of(request)
         await session.start(tuple(options.items()))
         return await _answer(session, body)
     finally:
@@ -89,6 +91,14 @@ def variables_of(request: Request) -> Mapping[str, str]:
 
     limit = request.server.app.sql_result_bytes
     return {"fanlight_version": __version__, "max_result_size": "1GB" if limit == 10**9 else f"{limit}B"}
+
+
+def system_of(request: Request) -> SystemAccess:
+    """What whoever sent `request` may do with the system variables."""
+    app, identity = request.server.app, request.identity
+    privileged = identity is not None and identity.privileged
+    sees = privileged or request.listener.open_relations
+    return SystemAccess(app.system, app.audit_log, request.user(), privileged, sees)
 
 
 async def _answer(session: Session, body: SqlRequest) -> Response:

@@ -37,7 +37,7 @@ from ..sql.request import WRONG_SHAPE, SqlRequest, read_request
 from ..sql.session import Session
 from ..sql.subscribe import PING_SECONDS, Subscriber
 from ..sql.variables import Variables
-from .sql import end_session, try_session, variables_of
+from .sql import end_session, system_of, try_session, variables_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,6 +122,7 @@ async def _serve(request: Request, handle: SqlSession, options: Mapping[str, str
     await Enlist(handle.number)
     app = request.server.app
     session = Session(handle, Variables(variables_of(request)), app.sql_result_bytes, Attend(PING_SECONDS))
+    session.system = system_of(request)
     sink = frames.SocketSink(session.take_notices)
     server = request.server
     session.subscriber = Subscriber(session, sink, server.feeds, server.limits, app.sql_poll_seconds)

@@ -15,6 +15,7 @@ from .lexer import name_of, split, string_value
 from .reading import Words
 from .statements import (
     Action,
+    AlterSystem,
     Begin,
     CancelBackend,
     Commit,
@@ -152,6 +153,22 @@ def _set(source: Words) -> Action:
     if not (source.take("=") or source.take("TO")):
         raise Unreadable(syntax_error(source.peek()))
     return Set(name, _value(source), local)
+
+
+def _alter(source: Words) -> Action:
+    """ALTER SYSTEM; whatever else is altered is the engine's."""
+    if not source.take("SYSTEM"):
+        return Run("ALTER")
+    if source.take("RESET"):
+        name = None if source.take("ALL") else _variable(source)
+        source.end()
+        return AlterSystem(name, None)
+    if not source.take("SET"):
+        raise Unreadable(syntax_error(source.peek()))
+    name = _variable(source)
+    if not (source.take("=") or source.take("TO")):
+        raise Unreadable(syntax_error(source.peek()))
+    return AlterSystem(name, _value(source))
 
 
 def _variable(source: Words) -> str:
@@ -318,6 +335,7 @@ _READERS: dict[str, Callable[[Words], Action]] = {
     "ABORT": _rollback,
     "SAVEPOINT": _savepoint,
     "RELEASE": _savepoint,
+    "ALTER": _alter,
     "SET": _set,
     "RESET": _reset,
     "SHOW": _show,

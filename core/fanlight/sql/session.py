@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 from attrs import evolve, frozen
 
-from ..asks import Ask
+from ..asks import Ask, Moment
 from ..http.websocket import StopWork
 from . import errors, statements
 from .clock import Clock
@@ -35,6 +35,7 @@ from .errors import Notice, SqlError
 from .prepared import PreparedStatements
 from .sink import Sink
 from .statements import Statement
+from .system import ALONE, DENIED, SystemAccess
 from .values import BOOL_OID, Descriptor, text_column
 from .variables import Parameter, Variables, lookup, rows
 
@@ -73,7 +74,8 @@ class Session:
 
     `state` is the transaction's: `implicit` only while a group runs.
     `result_limit` is in bytes.  `watch` stops a statement when it is answered
-    before the engine is done; `subscriber` carries SUBSCRIBE where there is one.
+    before the engine is done; `subscriber` carries SUBSCRIBE where there is one,
+    `system` what the client may do with system variables.
     The owner ends `handle`, whatever happens.
     """
 
@@ -85,11 +87,13 @@ class Session:
         self.result_limit = result_limit
         self.watch = watch
         self.subscriber: Subscriber | None = None
+        self.system: SystemAccess | None = None
         self.state: State = "idle"
         self.notices: list[Notice] = []
         self._opened = False  # the engine has a transaction open
         self._read_only = False  # the client asked for a read-only transaction
         self._subscribed = False  # the transaction is a SUBSCRIBE's
+        self._alone = False  # the statement is all of its transaction
         self._prepared = PreparedStatements()
 
     @property
@@ -133,6 +137,7 @@ class Session:
         action = statement.action
         if self.state == "failed" and not isinstance(action, statements.Commit | statements.Rollback):
             return Failure(errors.ABORTED)
+        self._alone = last and self.state == "idle"
         if self.state == "idle":
             self.state = "implicit"
             self.variables.begin()
@@ -161,6 +166,8 @@ class Session:
                 return self._set_transaction(read_only)
             case statements.Set(name, value, local):
                 return await self._set(name, value, local=local)
+            case statements.AlterSystem(name, value):
+                return await self._alter_system(name, value)
             case statements.Reset(name):
                 return await self._reset(name)
             case statements.Show(name):
@@ -321,8 +328,18 @@ class Session:
 
     async def _set(self, name: str, value: str | None, *, local: bool) -> Outcome:
         before = self.variables.reported()
-        refused = await self._assign(name, value, local=local)
+        refused = self.system.refusal(name) if self.system is not None else None
+        refused = refused or await self._assign(name, value, local=local)
         return Failure(refused) if refused else Done("SET", self.variables.changes(before))
+
+    async def _alter_system(self, name: str | None, value: str | None) -> Outcome:
+        """It cannot be undone, so it stands alone."""
+        if self.system is None:
+            return Failure(DENIED)
+        if not self._alone:
+            return Failure(ALONE)
+        refused = self.system.alter(name, value, (await Moment()).wall)
+        return Failure(refused) if refused else Done("ALTER SYSTEM")
 
     async def _assign(
         self, name: str, value: str | None, *, local: bool = False, start: bool = False
@@ -350,7 +367,8 @@ class Session:
     async def _reset(self, name: str | None) -> Outcome:
         before = self.variables.reported()
         if name is not None:
-            refused = await self._assign(name, None)
+            refused = self.system.refusal(name) if self.system is not None else None
+            refused = refused or await self._assign(name, None)
             return Failure(refused) if refused else Done("RESET", self.variables.changes(before))
         self.variables.reset(None)
         return Done("RESET", self.variables.changes(before))
@@ -358,10 +376,14 @@ class Session:
     async def _show(self, name: str | None, sink: Sink) -> Outcome:
         if name is None:
             listed = [(each.name, self.variables.get(each.name), each.doc) for each in rows()]
+            listed += self.system.rows() if self.system is not None else []
             return await _listing(("name", "setting", "description"), listed, sink)
         variable = lookup(name)
         if variable is None:
-            return Failure(errors.unknown_variable(name))
+            shown = self.system.show(name) if self.system is not None else None
+            if isinstance(shown, str):
+                return await _listing((name.lower(),), [(shown,)], sink)
+            return Failure(shown or errors.unknown_variable(name))
         return await _listing((variable.name,), [(self.variables.get(variable.name),)], sink)
 
     async def _discard(self, what: str) -> Outcome:

@@ -55,6 +55,14 @@ class SetTransaction:
 
 
 @frozen
+class AlterSystem:
+    """Change a system variable; `value` None is its default, `name` None all of them."""
+
+    name: str | None
+    value: str | None
+
+
+@frozen
 class Reset:
     """Give a variable its starting value; all of them for None."""
 
@@ -163,6 +171,7 @@ Action = (
     | Rollback
     | Set
     | SetTransaction
+    | AlterSystem
     | Reset
     | Show
     | Discard

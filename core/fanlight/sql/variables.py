@@ -125,6 +125,9 @@ _ALL = (
     Variable("welcome_message", "off", boolean, "Whether a session starts with a greeting."),
     Variable("max_result_size", "1GB", _any, "Most bytes that the rows of one statement may take.", fixed=True),
     Variable("emit_execution_time_notice", "off", boolean, "Whether each statement tells how long it took."),
+    Variable("auto_route_catalog_queries", "on", boolean, "Taken and without effect: queries run where they are sent."),
+    Variable("cluster", "process", _any, "Taken and without effect: which cluster a query is meant for."),
+    Variable("cluster_replica", "", _any, "Taken and without effect: which replica a query is meant for."),
     Variable("transaction_isolation", "repeatable read", _any, "Isolation of transactions.", fixed=True),
 )  # fmt: skip
 

@@ -37,6 +37,11 @@ def head(*cookies: str) -> Head:
         (("; ".join(["a=b"] * 63 + ["mz_session=a"]),), ["a"]),
         (("; ".join(["a=b"] * 64 + ["mz_session=a"]),), []),
         (("mz_session=a", "x=" + "y" * 8192), []),
+        (("mz_session=a", "x=" + "y" * (8192 - 14)), ["a"]),
+        (("mz_session=a", "x=" + "y" * (8192 - 13)), []),
+        # Blanks are space and tab; what else looks like one is part of a name.
+        (("\tmz_session=a",), ["a"]),
+        (("\u00a0mz_session=a; \x0bmz_session=b",), []),
     ],
 )
 def test_values(cookies: tuple[str, ...], values: list[str]) -> None:

@@ -169,6 +169,21 @@ def test_names_that_are_not(host: str) -> None:
     assert not GUARD.admits(host)
 
 
+def test_a_suffix_begins_at_a_dot_and_a_name_is_whole() -> None:
+    guard = HostGuard(["shop.example", "*.corp.example"])
+    admitted = {"shop.example", "a.corp.example", "a.b.corp.example", "Shop.Example.", "localhost"}
+    refused = {
+        "corp.example",
+        "xcorp.example",
+        "a.shop.example",
+        "shop.example.x",
+        "[v1.x]",
+        "[V1.x]",
+    }
+    assert {host for host in admitted | refused if guard.admits(host)} == admitted
+    assert HostGuard(["*"]).admits("[V1.x]")
+
+
 def test_a_star_lets_everything_in() -> None:
     assert HostGuard(["*"]).admits("evil.example")
     assert not HostGuard().admits("db.example.com")

@@ -63,6 +63,32 @@ def test_unusable_keys_spoil_no_other(changed: dict[str, Any]) -> None:
     assert list(keys) == ["EC"]
 
 
+def test_the_least_that_is_usable() -> None:
+    for changed in ({"kid": "x" * 256}, {"e": b64(b"\x03")}):
+        assert read_keys({"keys": [{**jwk("RSA"), **changed}]}) not in (None, {})
+
+
+@pytest.mark.parametrize("prime", [2**256 - 2**224 + 2**192 + 2**96 - 1])
+def test_coordinates_are_below_the_prime_and_of_its_length(prime: int) -> None:
+    # On the curve by arithmetic, but each number has one spelling.  A point with a small x has room for another one.
+    b = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+    x = next(x for x in range(100) if pow(x**3 - 3 * x + b, (prime - 1) // 2, prime) == 1)
+    y = pow(x**3 - 3 * x + b, (prime + 1) // 4, prime)
+
+    def usable(x: int, y: int, size: int = 32) -> bool:
+        point = {"crv": "P-256", "x": b64(x.to_bytes(size)), "y": b64(y.to_bytes(size))}
+        return read_keys({"keys": [{"kid": "x", "kty": "EC", **point}]}) != {}
+
+    assert usable(x, y)
+    assert usable(x, prime - y)
+    assert not usable(x + prime, y)
+    assert not usable(x, y, size=33)
+    # The point with y = 0 is on no curve of prime order; zero as the prime is a second spelling of it.
+    root = pow(b, (prime + 1) // 4, prime)
+    assert usable(0, root)
+    assert not usable(prime, root)
+
+
 @pytest.mark.parametrize("document", [None, [], {}, {"keys": {}}, {"keys": None}, "keys"])
 def test_no_set(document: Any) -> None:
     assert read_keys(document) is None

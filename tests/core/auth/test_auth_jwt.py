@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.auth.jwt import FAULTY, Claims, Jwt, groups_of, read_claims, read_token
+from fanlight.auth.jwt import FAULTY, LONGEST_TOKEN, Claims, Jwt, groups_of, read_claims, read_token
 
 from .providing import b64, token
 
@@ -27,6 +27,22 @@ def test_a_token() -> None:
     assert (parts.algorithm, parts.kid, json.loads(parts.payload)) == ("RS256", "RSA", CLAIMS)
     assert repr(parts) == "Jwt(algorithm='RS256', kid='RSA')"
     assert isinstance(read_token(raw({"alg": "RS256"})), Jwt)
+
+
+def test_the_longest_that_are_read() -> None:
+    assert isinstance(read_token(raw({"alg": "RS256", "kid": "x" * 256})), Jwt)
+    head = raw({"alg": "RS256"}, b"{ }", signature="")
+    length = LONGEST_TOKEN - len(head)
+    assert length % 4 != 1  # else it were no base64
+    assert isinstance(read_token(head + "A" * length), Jwt)
+    assert read_token(head + "A" * (length + 4)) == FAULTY
+
+
+@pytest.mark.parametrize("broken", [0, 1, 2])
+def test_every_part_is_base64url(broken: int) -> None:
+    parts = raw({"alg": "RS256"}).split(".")
+    parts[broken] = "A"
+    assert read_token(".".join(parts)) == FAULTY
 
 
 @pytest.mark.parametrize(
@@ -102,6 +118,15 @@ def test_no_claims(payload: bytes) -> None:
         ({"a": ["x"]}, "a.", None),
         ({"a": ["x"]}, "", None),
         ({"iss": ["x"]}, "iss", None),
+        ({"exp": ["x"]}, "exp", None),
+        ({"iat": ["x"]}, "iat", None),
+        ({"aud": ["x"]}, "aud", None),
+        ({"aud": {"b": ["x"]}}, "aud.b", None),
+        ({"a": {"": ["x"]}}, "a.", None),
+        ({"": ["x"]}, "", None),
+        ({"a": ["b"]}, "a.b", None),
+        # By the bytes of UTF-8, so that every reader has one order.
+        ({"groups": ["\uffff", "\U00010000", "é", "z"]}, "groups", ("z", "é", "\uffff", "\U00010000")),
         ({}, "groups", None),
     ],
 )

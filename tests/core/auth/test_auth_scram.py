@@ -61,6 +61,11 @@ def test_what_was_derived_verifies_and_nothing_else(password: str, salt: bytes) 
         STORED.replace("$4096:", "$"),
         STORED + "$",
         STORED + ":x",
+        STORED.replace("$4096:", "$4096:4096:"),
+        STORED.replace("=$", ":=$", 1),
+        STORED.replace("AAEC", "AAEC ", 1),
+        STORED.replace("AAEC", "AA-EC", 1),
+        STORED + "\n",
         STORED.replace("AAEC", "AAE", 1),
         STORED.replace("AAEC", "!AEC", 1),
         STORED.replace("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "AAAA"),
@@ -79,6 +84,8 @@ def test_a_form_that_would_not_be_written_so_never_verifies() -> None:
 def test_a_decoy_is_well_formed_and_of_no_password() -> None:
     stored = decoy(bytes(96), 2)
     assert parse(stored) is not None
+    parts = parse(decoy(bytes(range(100)), 1))
+    assert parts == StoredPassword(1, bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 96)))
     assert verify("", stored) == "invalid"
 
 

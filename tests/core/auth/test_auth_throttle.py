@@ -85,6 +85,22 @@ def test_parallel_guesses_get_the_burst_and_then_wait() -> None:
     assert [actor.result for actor in waiting[1:]] == [60.0, 60.0]
 
 
+def test_nobody_overtakes_those_who_wait() -> None:
+    crowd, made = Crowd(), throttle(burst=1)
+    held = reserve(crowd, made)
+    first, second = (reserve(crowd, made) for _ in range(2))
+    held.release(failed=False)
+    newcomer = reserve(crowd, made)  # before the first has seen that its turn has come
+    crowd.run()
+    assert isinstance(first.result, Reservation)
+    assert not second.ended
+    assert not newcomer.ended
+    first.result.release(failed=False)
+    crowd.run()
+    assert isinstance(second.result, Reservation)
+    assert not newcomer.ended
+
+
 def test_who_leaves_the_line_hands_the_turn_on() -> None:
     crowd, made = Crowd(), throttle(burst=1)
     held = reserve(crowd, made)
@@ -126,6 +142,37 @@ def test_a_full_table_shares_buckets_by_wider_networks() -> None:
     for number in range(200):
         fail(crowd, made, network=f"2001:db8:{number:x}::/64")
     assert len(made) <= 21
+
+
+def test_how_wide_the_shared_buckets_are() -> None:
+    for network, same, other in (
+        ("198.51.100.1", "198.51.0.9", "198.50.0.1"),
+        ("2001:db8:1:1::/64", "2001:db8:1:ffff::/64", "2001:db8:2::/64"),
+        ("", "", "198.51.100.1"),
+    ):
+        crowd, made = Crowd(), throttle(peer=2, most=4)
+        for number in range(2):
+            fail(crowd, made, network=f"192.0.{number}.1")
+        assert [fail(crowd, made, f"user {number}", network) for number in range(3)] == [0, 0, 1]
+        # All names of the wider network share one, and the network's own is another: neither stands for the other.
+        assert made.peer_delay(same, crowd.now.mono) == 1
+        assert made.peer_delay(other, crowd.now.mono) == 0
+        assert made.delay(other, "ada", crowd.now.mono) == 0
+        crowd.pass_time(1)
+        assert fail(crowd, made, "somebody", same) == 0
+
+
+def test_a_name_is_not_taken_for_a_network() -> None:
+    crowd, made = Crowd(), throttle(burst=1, peer=100)
+    fail(crowd, made, user="overflow", network=PEER)
+    assert made.peer_delay(PEER, crowd.now.mono) == 0
+
+
+def test_the_network_is_not_asked_where_it_has_no_bucket() -> None:
+    crowd, made = Crowd(), throttle(burst=1)
+    fail(crowd, made)
+    assert made.peer_delay(PEER, crowd.now.mono) == 0
+    assert made.peer_delay("192.0.2.200", crowd.now.mono) == 0
 
 
 def test_without_buckets_everything_passes() -> None:

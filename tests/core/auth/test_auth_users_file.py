@@ -31,31 +31,36 @@ def test_what_is_left_out() -> None:
     assert read_users('{"users": {"ada": {}}}') == {"ada": Role()}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "[]",
-        "{}",
-        '{"users": []}',
-        '{"users": {}, "version": 1}',
-        '{"users": {"ada": "secret"}}',
-        '{"users": {"ada": {"password": "secret"}}}',
-        '{"users": {"ada": {"password": 5}}}',
-        '{"users": {"ada": {"login": null}}}',
-        '{"users": {"ada": {"login": 1}}}',
-        '{"users": {"ada": {"superuser": "no"}}}',
-        '{"users": {"ada": {"epoch": true}}}',
-        '{"users": {"ada": {"epoch": -1}}}',
-        '{"users": {"ada": {"epoch": 1.5}}}',
-        '{"users": {"ada": {"nologin": true}}}',
-        '{"users": {"ada": {}, "ada": {}}}',
-        '{"users": {"ada": {"login": false, "login": true}}}',
-        '{"users": {"": {}}}',
-        '{"users": {"a\\nb": {}}}',
-    ],
-)
-def test_what_is_refused_is_not_quoted(text: str) -> None:
+WRONG = [
+    ("", "users: not valid JSON"),
+    ("[]", "users file: expected an object, got an array"),
+    ("{}", "users file: expected one member, `users`"),
+    ('{"users": []}', "users: expected an object, got an array"),
+    ('{"users": {}, "version": 1}', "users file: expected one member, `users`"),
+    ('{"users": {"ada": "secret"}}', 'users."ada": expected an object, got a string'),
+    ('{"users": {"ada": {"password": "secret"}}}', "ada"),
+    ('{"users": {"ada": {"password": 5}}}', 'users."ada".password: expected a string, got a number'),
+    ('{"users": {"ada": {"login": null}}}', 'users."ada".login: expected a boolean, got null'),
+    ('{"users": {"ada": {"login": 1}}}', 'users."ada".login: expected a boolean, got a number'),
+    ('{"users": {"ada": {"superuser": "no"}}}', 'users."ada".superuser: expected a boolean, got a string'),
+    ('{"users": {"ada": {"epoch": true}}}', 'users."ada".epoch: expected a whole number, got a boolean'),
+    ('{"users": {"ada": {"epoch": -1}}}', 'users."ada".epoch: expected a whole number, got a number'),
+    ('{"users": {"ada": {"epoch": 1.5}}}', 'users."ada".epoch: expected a whole number, got a number'),
+    ('{"users": {"ada": {"nologin": true}}}', 'users."ada": unknown member "nologin"'),
+    ('{"users": {"ada": {}, "ada": {}}}', 'users: "ada" is given twice'),
+    ('{"users": {"ada": {"login": false, "login": true}}}', 'users."ada": "login" is given twice'),
+    ('{"users": {"": {}}}', 'users."": a user\'s name is'),
+    ('{"users": {"a\\nb": {}}}', 'users."a\\nb": a user\'s name is'),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), WRONG)
+def test_what_is_refused_is_said_and_not_quoted(text: str, problem: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_users(text)
+    assert problem in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_nobody() -> None:
+    assert write_users({}) == '{\n  "users": {}\n}\n'
