@@ -15,7 +15,6 @@ from fanlight.auth.oidc import OidcSettings
 
 from ..clients.messages import Answer, Outgoing
 from . import controls, stubs
-from .elsewhere import console
 from .match_operations import match
 from .model import Case, Json, Mismatch, Skipped, agree, require
 from .reach import unbuilt_page
@@ -281,12 +280,10 @@ def play(case: Case, version: str, target: Target) -> None:
         if need in ("br", "zstd"):
             raise Skipped(f"needs {need}, which this runner cannot compress with")
     world = world_of(case)
-    with (
-        console(case.data["server"].get("console_upstream")) as upstream,
-        stubs.replicas(case.data["server"]) as workers,
-    ):
+    server = case.data["server"]
+    with stubs.replicas(server) as replicas, stubs.console(server.get("console_upstream")) as upstream:
         settings = {"console_upstream": upstream} if upstream is not None else {}
-        _perform(case, evolve(world, settings=settings, replicas=workers), version, target)
+        _perform(case, evolve(world, replicas=replicas, settings=settings), version, target)
 
 
 def _perform(case: Case, world: World, version: str, target: Target) -> None:
