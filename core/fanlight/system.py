@@ -12,7 +12,6 @@ from collections.abc import Callable
 from attrs import frozen
 
 from .log_filter import read_filter
-from .sql.variables import boolean
 
 Reading = Callable[[str], "str | None"]
 """A value as it is kept and shown; None when the variable does not take it."""
@@ -39,8 +38,14 @@ def _filter(value: str) -> str | None:
     return text if read_filter(text) is not None else None
 
 
+def _switch(value: str) -> str | None:
+    from .sql.variables import boolean  # brings what SQL needs, and a switch is seldom set
+
+    return boolean(value)
+
+
 _DECLARED = (
-    SystemVariable("enable_public_metrics_endpoint", "on", boolean, "Whether `/metrics/public` answers."),
+    SystemVariable("enable_public_metrics_endpoint", "on", _switch, "Whether /metrics/public answers; else it is 503."),
     SystemVariable("log_filter", "", _filter, "Levels of the program's loggers; empty: as the program set them."),
     SystemVariable("opentelemetry_filter", "", _filter, "What goes to handlers of OpenTelemetry; empty: everything."),
 )

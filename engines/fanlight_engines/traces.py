@@ -22,6 +22,7 @@ from fanlight import asks
 from fanlight.profiling.profile import Frame, Sample, StackProfile, ValueType
 
 from .functions import Function, Line, name_lines
+from .process_pace import OWN_AUTH
 
 Frames = tuple[Line, ...]
 """A stack, leaf first."""
@@ -36,19 +37,20 @@ With `[f() for x in y]` the comprehension and the function around it are at the
 same line, one above the other: that is how to tell them apart.
 """
 
+LineTotals = tuple[str, int, str, int, int]
+"""File, line, function, blocks, bytes."""
+
 SLICE = 1000
 
 _CORE = os.path.dirname(asks.__file__)
 _HERE = os.path.dirname(__file__)
+_HEAP = ("profiles", "traces", "forked", "functions", "allocator", "native")
+_CPU = ("cpu", "sampling", "sampled", "sampled_stacks", "thread_clocks", "switch_interval", "stacks")
 HIDDEN = (
-    # What handles passwords and tokens.
-    os.path.join(_CORE, "auth", ""),
-    os.path.join(_CORE, "pages", "login.py"),
-    *(os.path.join(_HERE, f"{name}.py") for name in ("outbound", "passwords", "sessions", "tokens", "users")),
-    # The profiler itself.
+    *OWN_AUTH,
+    # The profilers themselves.
     os.path.join(_CORE, "profiling", ""),
-    *(os.path.join(_HERE, f"{name}.py") for name in ("profiles", "traces", "forked", "functions")),
-    *(os.path.join(_HERE, f"{name}.py") for name in ("cpu", "sampled", "sampling", "stacks", "allocator", "native")),
+    *(os.path.join(_HERE, f"{name}.py") for name in _HEAP + _CPU),
     os.path.join(os.path.dirname(os.__file__), "tracemalloc.py"),
 )
 """Beginnings of file names.  Blocks that these allocate are left out, their frames cut out of other stacks."""
@@ -163,6 +165,25 @@ def profile(heap: Heap, at: Circumstances, since: float | None = None) -> Genera
         program=at.program,
         facts=at.facts,
     )
+
+
+def by_line(heap: Heap, at: Circumstances) -> Generator[None, None, list[LineTotals]]:
+    """Return what each line itself allocated, the largest first: the innermost frames of the stacks."""
+    totals: dict[int, tuple[int, int]] = {}
+    for stack, (blocks, size) in heap.stacks.items():
+        if stack:
+            known_blocks, known_size = totals.get(stack[0], (0, 0))
+            totals[stack[0]] = (known_blocks + blocks, known_size + size)
+    yield
+    places = {number: heap.frames[number] for number in totals}
+    names = yield from name_lines({(file, line) for file, line, _, _ in places.values()}, at.running)
+    found: dict[Line, tuple[str, int, int]] = {}
+    for number, (blocks, size) in totals.items():
+        frame = _frame(places[number], names)
+        _, known_blocks, known_size = found.get((frame.file, frame.line), ("", 0, 0))
+        found[frame.file, frame.line] = (frame.function, known_blocks + blocks, known_size + size)
+    rows = [(file, line, *totals_of) for (file, line), totals_of in found.items()]
+    return sorted(rows, key=lambda row: row[4], reverse=True)
 
 
 def _frame(place: Place, names: dict[Line, list[Function]]) -> Frame:

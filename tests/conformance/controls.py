@@ -30,7 +30,7 @@ VARIABLES = tuple(variable.name for variable in SystemVariables().declared())
 
 def set_variable(app: App, name: str, value: Json) -> None:
     """What an operator would do to a running server."""
-    app.system.set(name, str(value))
+    app.system.set(name, value if isinstance(value, str) else str(value).lower())
 
 
 def refuse_unbuilt(step: Mapping[str, Json]) -> None:
