@@ -348,8 +348,8 @@ class Gates:
 
     def reaches(self, identity: Identity) -> bool:
         """Does any group that is served and asks for roles admit `identity`?"""
-        asking = (name for name, group in GROUPS.items() if group.roles is not None and self.listener.serves(name))
-        return any(self.allows(identity, name) for name in asking)
+        asking = [group.name for group in GROUPS.values() if group.roles is not None]
+        return any(self.listener.serves(name) and self.allows(identity, name) for name in asking)
 
     def websocket_origin(self, request: Request) -> bool:
         """May this handshake go on, as far as its Origin tells?  False: 403, empty.
