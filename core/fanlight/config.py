@@ -159,6 +159,17 @@ def _seconds(_: Any, attribute: Attribute[float], value: object) -> None:
         raise ConfigurationError(attribute.name, "expected a number of seconds, more than 0 and at most a year's")
 
 
+def _iterations(_: Any, attribute: Attribute[int], value: object) -> None:
+    """RFC 7677 asks for 4,096 at least; a hundred million take a minute."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 4096 <= value <= 100_000_000:
+        raise ConfigurationError(attribute.name, "expected a whole number of at least 4096, at most a hundred million")
+
+
+def _failure_status(_: Any, attribute: Attribute[int], value: object) -> None:
+    if isinstance(value, bool) or value not in (401, 503):
+        raise ConfigurationError(attribute.name, "expected 401 or 503")
+
+
 @frozen(kw_only=True)
 class Settings:
     """What is one for the whole server.
@@ -177,6 +188,13 @@ class Settings:
     `session_absolute_seconds` is when a login ends, however busy its session
     is; `sessions_file` the path of an SQLite file that keeps sessions over a
     restart.
+
+    `scram_iterations` is what passwords are hashed with: one that was hashed
+    with another count is hashed anew when its user logs in.
+    `login_requires_reachable_role` refuses a login by which nothing could be
+    reached.  `allow_internal_from_token` lets a provider's token make somebody
+    an internal user.  `upstream_failure_status` is what a caller gets whose
+    token or app password a provider could not be asked about: 401 or 503.
     """
 
     http_host_name: str | None = field(default=None, validator=_text_or_none)
@@ -190,6 +208,10 @@ class Settings:
     peer_auth_failure_refill_seconds: float = field(default=1.0, validator=_seconds)
     session_absolute_seconds: float = field(default=604_800.0, validator=_seconds)
     sessions_file: str | None = field(default=None, validator=_text_or_none)
+    scram_iterations: int = field(default=600_000, validator=_iterations)
+    login_requires_reachable_role: bool = field(default=False, validator=boolean)
+    allow_internal_from_token: bool = field(default=False, validator=boolean)
+    upstream_failure_status: int = field(default=401, validator=_failure_status)
 
     @property
     def certified(self) -> bool:

@@ -8,7 +8,6 @@ recording in a process, and somebody else's counts as well.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from threading import Lock, Timer
@@ -24,8 +23,10 @@ class Recorder:
 
     def __init__(self, seconds: float) -> None:
         memray: Any = import_module("memray")
+        from tempfile import TemporaryDirectory
+
         self._lock = Lock()
-        self._folder = tempfile.TemporaryDirectory(prefix="fanlight-", ignore_cleanup_errors=True)
+        self._folder = TemporaryDirectory(prefix="fanlight-", ignore_cleanup_errors=True)
         self._path = os.path.join(self._folder.name, "memray.bin")
         self._tracker: Any = memray.Tracker(
             self._path, native_traces=False, file_format=memray.FileFormat.AGGREGATED_ALLOCATIONS

@@ -27,7 +27,7 @@ BUDGET = 0.0003
 
 _ROWS_PER_LOOK = 8
 _CORE, _HERE = os.path.dirname(fanlight.asks.__file__), os.path.dirname(__file__)
-_OWN_AUTH = (
+OWN_AUTH = (
     os.path.join(_CORE, "auth", ""),
     os.path.join(_CORE, "pages", "login.py"),
     *(os.path.join(_HERE, f"{name}.py") for name in ("outbound", "passwords", "sessions", "tokens", "users")),
@@ -74,4 +74,4 @@ def visible(character: str) -> str:
 
 def hidden(filename: str) -> bool:
     """Whether frames of this file are never shown: those that check credentials hold some."""
-    return filename.startswith(_OWN_AUTH)
+    return filename.startswith(OWN_AUTH)

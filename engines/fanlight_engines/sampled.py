@@ -16,7 +16,8 @@ from types import CodeType
 
 from fanlight.profiling.profile import Frame, Sample, StackProfile, ValueType
 
-from .sampling import TRUNCATED, Sampler
+from .sampled_stacks import TRUNCATED
+from .sampling import Sampler
 from .traces import HIDDEN
 
 _SLICE = 100

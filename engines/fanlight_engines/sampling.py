@@ -11,32 +11,21 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from array import array
 from collections.abc import Callable, Set
-from functools import partial
-from opcode import opname
 from threading import Lock, Thread, get_ident
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Literal
 
-from attrs import define, field
-
-from .process_asyncio import current_tasks
 from .process_pace import BUDGET as SLICE
 from .process_pace import line, polite
-from .process_stacks import awaited_frames
 from .process_tasks import all_tasks
-from .process_trio import Watch
-from .switch_interval import LowSwitchInterval
+from .sampled_stacks import MOST_NAMES, TRUNCATED, Names, Stack, Stacks, packed
+from .switch_interval import EagerSwitchInterval, LowSwitchInterval
 from .thread_clocks import Meters
 
 MOST_HZ = 1000
 MOST_SAMPLES = 50_000
 """Different samples (stack, thread, task); what comes later counts as `[truncated]`."""
-DEEPEST = 256
-"""Frames of a stack; of deeper ones the outermost are kept."""
-MOST_NAMES = 1000
-"""Names of tasks that are told apart; the others are `[other]`."""
 MOST_TASKS = 1000
 """Suspended tasks that one look of the wall clock takes in."""
 BUDGET = 0.05
@@ -44,17 +33,13 @@ BUDGET = 0.05
 IDLE = 0.05
 """A thread that has used less than this share of a period is not looked at yet."""
 WINDOW = 0.0002
-"""Seconds in which a thread is watched before its stack is believed to be where its time went."""
-MOST_DELAY = 20
-"""Looks after which it is believed anyway."""
-
-TRUNCATED = 0
-"""Stands in a stack for frames that were left out."""
-
-_FAR = 5000  # frames: where the outermost of a recursion is not looked for any more
-
-Stack = tuple[bytes, int]
-"""The places of a stack, leaf first, packed; and its task, by number."""
+"""Seconds between reading a clock and looking at the stack."""
+MOSTLY = 0.7
+"""The share of a time in which a thread must have run to be running now."""
+MOST_DELAY = 400
+"""Times after which a stack is believed to be where the time went, although its thread was never found running."""
+NEWCOMERS = 8
+"""Looks after which new threads are looked for, where all are idle; they count from their birth."""
 
 
 class Sampler:
@@ -67,8 +52,8 @@ class Sampler:
     def __init__(self, seconds: float, hz: int, clock: Literal["cpu", "wall"], stopping: Callable[[], bool]) -> None:
         self.seconds, self.hz, self.clock = seconds, hz, clock
         self.samples: dict[tuple[int, int, bytes], list[int]] = {}
-        self.stacks = _Stacks()
-        self.threads = Names(sys.maxsize)
+        self.stacks = Stacks()
+        self.threads = Names(MOST_NAMES)
         self.looks = 0
         self.began_wall = time.time_ns()
         self.duration = self.own = 0
@@ -144,29 +129,48 @@ class Sampler:
     def _look_at_busy(self, elapsed: int, last: bool) -> None:
         """Record the threads that have used something, each at a moment when it runs.
 
-        Clocks are read twice, a little apart.  A thread whose clock stands
-        still in between waits for something, and what it has used it used
-        elsewhere: that is kept for a look that finds it running.
+        A thread that waits now has used elsewhere what it used: that is kept
+        for a look that finds it running.  Whoever waits for the interpreter
+        gets it the sooner from those who are about to wait themselves, so where
+        the processor is not busy all the time there is a second look, which
+        interrupts.
         """
-        self.meters.advance()
+        used = self.meters.advance()
         least = IDLE * elapsed
         busy = [ident for ident, meter in self.meters.by_thread.items() if meter.used >= least]
         if not busy:
-            self._meet(sys._current_frames().keys())
+            if self.looks % NEWCOMERS == 0:
+                self._meet(sys._current_frames().keys())
             return
-        time.sleep(0 if last else WINDOW)
-        new = self.meters.advance()
+        crowded = sum(used.values()) >= elapsed * MOSTLY
+        busy = self._record_running(busy, lambda ident: crowded and used.get(ident, 0) >= least)
+        if busy:
+            with EagerSwitchInterval():
+                time.sleep(0 if last else WINDOW)
+            new = {ident: self.meters.advance_one(ident) for ident in busy}
+            self._record_running(busy, lambda ident: last or new[ident] >= WINDOW * 1e9 * MOSTLY)
+
+    def _record_running(self, busy: list[int], certainly: Callable[[int], bool]) -> list[int]:
+        """Record those of the threads that run now; the others.
+
+        `certainly` tells of some that they do.  Of others the instruction may
+        tell, or they have been waited for too long.
+        """
         frames = sys._current_frames()
         self._meet(frames.keys())
         running = self.stacks.running()
+        left: list[int] = []
         for ident in busy:
             frame, meter = frames.get(ident), self.meters.by_thread.get(ident)
             if frame is None or meter is None or ident == get_ident():
                 continue
             self._delays[ident] = late = self._delays.get(ident, 0) + 1
-            if new.get(ident, 0) >= WINDOW * 1e8 or late > MOST_DELAY or last:
+            if certainly(ident) or late > MOST_DELAY or self.stacks.yields(frame):
                 del self._delays[ident]
                 self._record(ident, self.stacks.walk(frame, running), meter.take())
+            else:
+                left.append(ident)
+        return left
 
     def _look_at_moved(self, elapsed: int) -> None:
         """Without clocks: the time that passed, shared by the threads that compute, as far as that can be told."""
@@ -231,106 +235,7 @@ class Sampler:
         if found is None:
             if len(self.samples) >= MOST_SAMPLES:
                 self.truncated = True
-                key = (key[0], 0, array("Q", [TRUNCATED]).tobytes())
+                key = (key[0], 0, packed([TRUNCATED]))
             found = self.samples.setdefault(key, [0, 0])
         found[0] += 1
         found[1] += weight
-
-
-class _Stacks:
-    """Stacks as numbers of places, and the tasks that they belong to.
-
-    `places` has the code of each place; `tasks` the names by number.
-    """
-
-    def __init__(self) -> None:
-        self.places: dict[int, CodeType] = {}
-        self.tasks = Names(MOST_NAMES)
-        self.watch = Watch()
-        self._yields: dict[int, bool] = {}
-
-    def running(self) -> dict[int, Callable[[], object]]:
-        """What tells the name of each task that is being stepped now, by the identity of its outermost frame.
-
-        By the frame, because it tells the thread too, and makes sure: what a
-        table says may be over, but a frame is on the stack or it is not.
-        """
-        found: dict[int, Callable[[], object]] = {}
-        for coroutine, name in (*current_tasks(), *self.watch.current()):
-            frame = getattr(coroutine, "cr_frame", None)
-            if frame is not None:
-                found[id(frame)] = name
-        return found
-
-    def walk(self, frame: FrameType | None, running: dict[int, Callable[[], object]]) -> Stack:
-        """The stack from `frame` outwards.  Coroutines that await each other are on it one below the other."""
-        places = self.places
-        stack: list[int] = []
-        task = 0
-        while frame is not None and len(stack) < _FAR:
-            code = frame.f_code
-            # The instructions lie inside the code object, so their addresses are nobody else's.
-            place = id(code) + frame.f_lasti
-            places[place] = code
-            stack.append(place)
-            if running and id(frame) in running:
-                task = self._name(running[id(frame)])
-            frame = frame.f_back
-        return _packed(stack), task
-
-    def yields(self, frame: FrameType) -> bool:
-        """Whether a thread at this instruction wants to go on: it was only asked to let another run.
-
-        That is asked where loops turn and functions begin; who waits inside of
-        a call stands at the call.
-        """
-        code = frame.f_code
-        place = id(code) + frame.f_lasti
-        found = self._yields.get(place)
-        if found is None:
-            name = opname[code.co_code[frame.f_lasti]] if frame.f_lasti >= 0 else ""
-            found = self._yields[place] = name.startswith(("JUMP_BACKWARD", "RESUME"))
-            self.places[place] = code
-        return found
-
-    def awaited(self, coroutine: object, name: object) -> Stack:
-        """The stack of a task that waits."""
-        stack: list[int] = []
-        for frame in awaited_frames(coroutine):
-            place = id(frame.f_code) + frame.f_lasti
-            self.places[place] = frame.f_code
-            stack.append(place)
-        return _packed(stack), self._name(partial(str, name))
-
-    def _name(self, ask: Callable[[], object]) -> int:
-        try:
-            return self.tasks.number(line(ask()))
-        except Exception:  # noqa: BLE001 - somebody's own task class
-            return 0
-
-
-def _packed(stack: list[int]) -> bytes:
-    if len(stack) > DEEPEST:
-        stack = [TRUNCATED, *stack[-DEEPEST:]]
-    return array("Q", stack).tobytes()
-
-
-@define
-class Names:
-    """Names by number from 1, at most `most` of them and `[other]`."""
-
-    most: int
-    _numbers: dict[str, int] = field(factory=dict)
-
-    def number(self, name: str) -> int:
-        """The number of `name`, given at first sight."""
-        known = self._numbers.get(name)
-        if known is None:
-            if len(self._numbers) >= self.most:
-                name = "[other]"
-            known = self._numbers.setdefault(name, len(self._numbers) + 1)
-        return known
-
-    def listed(self) -> list[str]:
-        """The name of each number; that of 0 is empty."""
-        return ["", *self._numbers]

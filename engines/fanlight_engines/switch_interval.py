@@ -13,6 +13,7 @@ from typing import ClassVar
 
 LOW = 0.0005
 """Seconds: a tenth of the default."""
+EAGER = 0.00005
 
 
 class LowSwitchInterval:
@@ -45,3 +46,18 @@ class LowSwitchInterval:
             if abs(sys.getswitchinterval() - LOW) < 1e-6:
                 sys.setswitchinterval(kind._before)
             kind._before = None
+
+
+class EagerSwitchInterval:
+    """A context of a fraction of a millisecond in which whoever computes is interrupted at once.
+
+    Longer it would cost: threads that compute side by side would do little
+    but take turns.
+    """
+
+    def __enter__(self) -> None:
+        self._before = sys.getswitchinterval()
+        sys.setswitchinterval(min(self._before, EAGER))
+
+    def __exit__(self, *_: object) -> None:
+        sys.setswitchinterval(self._before)

@@ -30,10 +30,10 @@ def thread_clocks() -> dict[int, int]:
 
 @define(eq=False)
 class Meter:
-    """How much a thread has used since that was last taken.  `used` is in nanoseconds."""
+    """How much a thread has used since that was last taken, in nanoseconds.  `at` is its place among all."""
 
-    clock: int
-    read: int
+    ident: int
+    at: int
     used: int = 0
 
     def take(self) -> int:
@@ -52,6 +52,10 @@ class Meters:
     def __init__(self) -> None:
         self.by_thread: dict[int, Meter] = {}
         self.known = False
+        # Side by side, so that all clocks can be read in one call.
+        self._meters: list[Meter] = []
+        self._clocks: list[int] = []
+        self._read: list[int] = []
 
     def meet(self, idents: Iterable[int]) -> None:
         """Give a meter to each of these threads that has none yet."""
@@ -64,21 +68,52 @@ class Meters:
         for ident in idents:
             clock = clocks.get(ident)
             if clock is not None and ident not in self.by_thread:
-                self.by_thread[ident] = Meter(clock, time.clock_gettime_ns(clock) if first else 0)
+                self._add(ident, clock, time.clock_gettime_ns(clock) if first else 0)
+
+    def _add(self, ident: int, clock: int, read: int, used: int = 0) -> None:
+        self.by_thread[ident] = meter = Meter(ident, len(self._meters), used)
+        self._meters.append(meter)
+        self._clocks.append(clock)
+        self._read.append(read)
 
     def advance(self) -> dict[int, int]:
         """Read all clocks; what each thread that ran has used since then.  Threads that ended are forgotten."""
+        try:
+            now = list(map(time.clock_gettime_ns, self._clocks))
+        except OSError:
+            self._forget()
+            return self.advance()
         used: dict[int, int] = {}
-        read = time.clock_gettime_ns
-        for ident, meter in list(self.by_thread.items()):
-            try:
-                now = read(meter.clock)
-            except OSError:
-                # Its number may be another thread's by now.
-                del self.by_thread[ident]
-                continue
-            if now != meter.read:
-                used[ident] = new = now - meter.read
-                meter.used += new
-                meter.read = now
+        for at, (new, old) in enumerate(zip(now, self._read, strict=True)):
+            if new != old:
+                meter = self._meters[at]
+                used[meter.ident] = new - old
+                meter.used += new - old
+        self._read = now
         return used
+
+    def advance_one(self, ident: int) -> int:
+        """Read the clock of one thread; what it has used since then, 0 if it has ended."""
+        meter = self.by_thread[ident]
+        try:
+            now = time.clock_gettime_ns(self._clocks[meter.at])
+        except OSError:
+            return 0
+        new, self._read[meter.at] = now - self._read[meter.at], now
+        meter.used += new
+        return new
+
+    def _forget(self) -> None:
+        """Leave out the threads that have ended: their numbers may be others' by now."""
+        kept = [each for each in zip(self._meters, self._clocks, self._read, strict=True) if _runs(each[1])]
+        self.by_thread, self._meters, self._clocks, self._read = {}, [], [], []
+        for meter, clock, read in kept:
+            self._add(meter.ident, clock, read, meter.used)
+
+
+def _runs(clock: int) -> bool:
+    try:
+        time.clock_gettime_ns(clock)
+    except OSError:
+        return False
+    return True

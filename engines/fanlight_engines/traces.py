@@ -22,6 +22,7 @@ from fanlight import asks
 from fanlight.profiling.profile import Frame, Sample, StackProfile, ValueType
 
 from .functions import Function, Line, name_lines
+from .process_pace import OWN_AUTH
 
 Frames = tuple[Line, ...]
 """A stack, leaf first."""
@@ -40,15 +41,13 @@ SLICE = 1000
 
 _CORE = os.path.dirname(asks.__file__)
 _HERE = os.path.dirname(__file__)
+_HEAP = ("profiles", "traces", "forked", "functions", "allocator", "native")
+_CPU = ("cpu", "sampling", "sampled", "sampled_stacks", "thread_clocks", "switch_interval", "stacks")
 HIDDEN = (
-    # What handles passwords and tokens.
-    os.path.join(_CORE, "auth", ""),
-    os.path.join(_CORE, "pages", "login.py"),
-    *(os.path.join(_HERE, f"{name}.py") for name in ("outbound", "passwords", "sessions", "tokens", "users")),
-    # The profiler itself.
+    *OWN_AUTH,
+    # The profilers themselves.
     os.path.join(_CORE, "profiling", ""),
-    *(os.path.join(_HERE, f"{name}.py") for name in ("profiles", "traces", "forked", "functions")),
-    *(os.path.join(_HERE, f"{name}.py") for name in ("cpu", "sampled", "sampling", "stacks", "allocator", "native")),
+    *(os.path.join(_HERE, f"{name}.py") for name in _HEAP + _CPU),
     os.path.join(os.path.dirname(os.__file__), "tracemalloc.py"),
 )
 """Beginnings of file names.  Blocks that these allocate are left out, their frames cut out of other stacks."""

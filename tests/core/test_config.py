@@ -99,3 +99,20 @@ def test_an_error_names_its_path_and_can_be_moved() -> None:
 )
 def test_types_have_the_names_of_json(value: object, word: str) -> None:
     assert kind_of(value) == word
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("scram_iterations", 4095),
+        ("scram_iterations", True),
+        ("scram_iterations", 10**9),
+        ("upstream_failure_status", 500),
+        ("upstream_failure_status", "503"),
+        ("login_requires_reachable_role", 1),
+        ("allow_internal_from_token", None),
+    ],
+)
+def test_settings_of_authentication(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        Settings(**{name: value})

@@ -31,7 +31,7 @@ from fanlight.profiling.effects import (
     ReadProfilers,
 )
 from fanlight.profiling.profile import StackProfile, ValueType
-from fanlight_engines import cpu, sampling, thread_clocks
+from fanlight_engines import cpu, sampled_stacks, sampling, thread_clocks
 from fanlight_engines.cpu import CpuProfiler
 from fanlight_engines.traces import HIDDEN
 from tests.engines.working import burn, idle, working
@@ -280,7 +280,7 @@ def test_deep_stacks_keep_their_outermost_frames(profiler: CpuProfiler) -> None:
         spend(0.4)
         profile = finish(profiler, capture)
     (stack,) = {stack for stack, _, labels in functions(profile) if labels["thread"] == "ada"}
-    assert len(stack) == sampling.DEEPEST + 1
+    assert len(stack) == sampled_stacks.DEEPEST + 1
     assert stack[0] == "[truncated]"
     assert stack[-1] == "Thread._bootstrap"
 
@@ -298,7 +298,7 @@ def test_too_many_different_samples_are_one(profiler: CpuProfiler, monkeypatch: 
 
 
 def test_names_beyond_the_bound_are_other() -> None:
-    names = sampling.Names(2)
+    names = sampled_stacks.Names(2)
     assert [names.number(name) for name in ("a", "b", "a", "c", "d")] == [1, 2, 1, 3, 3]
     assert names.listed() == ["", "a", "b", "[other]"]
 
@@ -393,6 +393,21 @@ def test_by_the_wall_clock_a_task_that_waits_is_where_it_awaits(profiler: CpuPro
     assert waits
     assert {stack[-1] for stack, _ in waits} == {ends}
     assert sum(value for _, value in waits) > profile.duration_nanos * 0.5
+
+
+def test_work_in_bursts_is_shown_where_it_is_done(profiler: CpuProfiler) -> None:
+    async def main() -> tuple[StackProfile, float]:
+        capture = begin(profiler)
+        spent = 0.0
+        while spent < 0.4:
+            before = time.thread_time()
+            await inner(time.process_time() + 0.004)
+            spent += time.thread_time() - before
+            await asyncio.sleep(0.01)
+        return await asyncio.to_thread(finish, profiler, capture), spent
+
+    profile, spent = asyncio.run(main())
+    assert total(profile, "inner") > spent * 1e9 * 0.5
 
 
 def test_trio_gets_its_instrument_taken_away(profiler: CpuProfiler) -> None:

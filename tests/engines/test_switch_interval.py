@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fanlight_engines.switch_interval import LOW, LowSwitchInterval
+from fanlight_engines.switch_interval import EAGER, LOW, EagerSwitchInterval, LowSwitchInterval
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +47,11 @@ def test_what_the_program_sets_meanwhile_stays() -> None:
     with LowSwitchInterval():
         assert sys.getswitchinterval() == pytest.approx(LOW)
     assert sys.getswitchinterval() == pytest.approx(0.02)
+
+
+def test_eager_for_a_moment() -> None:
+    with LowSwitchInterval():
+        with EagerSwitchInterval():
+            assert sys.getswitchinterval() == pytest.approx(EAGER)
+        assert sys.getswitchinterval() == pytest.approx(LOW)
+    assert sys.getswitchinterval() == pytest.approx(0.005)

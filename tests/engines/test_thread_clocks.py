@@ -43,6 +43,20 @@ def test_a_meter_counts_what_its_thread_uses() -> None:
         assert meters.by_thread[works].used == 0
 
 
+def test_one_thread_alone() -> None:
+    meters = Meters()
+    with working(("works", burn)):
+        works = ident_of("works")
+        meters.meet(sys._current_frames().keys())
+        meters.advance()
+        until = time.process_time() + 0.3
+        while time.process_time() < until:
+            time.sleep(0.01)
+        assert meters.advance_one(works) > 100_000_000
+        assert meters.advance().get(works, 0) < 100_000_000
+    assert meters.advance_one(works) < 100_000_000
+
+
 def test_who_is_there_first_starts_from_now_and_who_comes_later_from_birth() -> None:
     first, later = Meters(), Meters()
     later.meet({threading.get_ident()})

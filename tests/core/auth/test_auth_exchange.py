@@ -7,40 +7,27 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from attrs import define, evolve, field
+from attrs import evolve
 
 from fanlight.asks import Sleep
-from fanlight.auth import frontegg
+from fanlight.auth import app_passwords
 from fanlight.auth.chain import Rejected, too_many
 from fanlight.auth.effects import FetchDocument, Fetched, FetchFailed
-from fanlight.auth.frontegg import BAD, PREFIX, FronteggSettings, read_access
+from fanlight.auth.frontegg import BAD, OUTAGE, PREFIX, FronteggSettings, read_access
 from fanlight.auth.identity import Identity
 from fanlight.observe.records import Trouble
 
-from .test_auth_frontegg import CLAIMS, NOW, PASSWORD, PEER, SETTINGS, TENANT, URSULA, Tenant, bearer, reply
+from .tenancy import CLAIMS, NOW, PASSWORD, PEER, SETTINGS, TENANT, URSULA, Tenant, reply
+from .test_auth_frontegg import bearer
 
 OTHER_PASSWORD = PREFIX + "1f" * 16 + "a0" * 16
 SAME_CLIENT = PREFIX + "0f" * 16 + "b0" * 16
 ELSEWHERE = "198.51.100.9"
 
 
-@define
-class Office:
-    """A tenant, and how often it was asked to exchange something."""
-
-    tenant: Tenant = field(factory=Tenant)
-    exchanged: int = 0
-
-    def ask(
-        self, answer: Any, peer: str = PEER, password: str = PASSWORD, settings: FronteggSettings = SETTINGS
-    ) -> Any:
-        """The outcome of one attempt of Ursula's from `peer`, all of whose questions get that answer."""
-        crowd, tokens = self.tenant.crowd, self.tenant.tokens
-        actor = crowd.start(tokens.prove_password(settings, peer, "ursula@example.com", password))
-        while not actor.ended:
-            index = next(number for number, (asking, _) in enumerate(crowd.asked) if asking is actor)
-            self.exchanged += isinstance(crowd.answer(answer, index), FetchDocument)
-        return actor.result
+def ask(tenant: Tenant, answer: Any, peer: str = PEER, password: str = PASSWORD) -> Any:
+    """The outcome of one attempt of Ursula's from `peer`."""
+    return tenant.prove(answer, password=password, peer=peer)
 
 
 def test_what_is_asked() -> None:
@@ -54,7 +41,7 @@ def test_what_is_asked() -> None:
 def test_groups_and_the_end_come_from_the_token() -> None:
     claims = {**CLAIMS, "groups": ["b", "a"]}
     assert bearer(claims) == Identity("Ursula@Example.com", "Frontegg", groups=("a", "b"))
-    assert Office().ask(reply(claims)) == Identity("Ursula@Example.com", "Frontegg", groups=("a", "b"))
+    assert ask(Tenant(), reply(claims)) == Identity("Ursula@Example.com", "Frontegg", groups=("a", "b"))
 
 
 @pytest.mark.parametrize("change", [str.upper, str.lower])
@@ -71,81 +58,81 @@ def test_a_tenant_is_the_same_in_both_cases(change: Callable[[str], str]) -> Non
 @pytest.mark.parametrize("exp", [2**63, 9 * 10**308, -(2**63)], ids=["just", "no float", "before"])
 def test_times_that_no_clock_has(exp: int) -> None:
     assert bearer({**CLAIMS, "exp": exp}) == Rejected(BAD)
-    assert Office().ask(reply({**CLAIMS, "exp": exp})) == Rejected(BAD, user="ursula@example.com")
+    assert ask(Tenant(), reply({**CLAIMS, "exp": exp})) == Rejected(OUTAGE, user="ursula@example.com")
 
 
 def test_each_password_has_an_exchange_of_its_own() -> None:
-    office = Office()
+    tenant = Tenant()
     bob = {**CLAIMS, "email": "bob@example.com"}
-    assert office.ask(reply()) == URSULA
+    assert ask(tenant, reply()) == URSULA
     for password in (OTHER_PASSWORD, SAME_CLIENT):
-        assert office.ask(reply(bob), password=password) == Rejected(BAD, user="ursula@example.com")
-    assert office.exchanged == 3
+        assert ask(tenant, reply(bob), password=password) == Rejected(BAD, user="ursula@example.com")
+    assert tenant.tokens.passwords.exchanges == 3
     # Nor is what one tenant's server said worth anything at another's.
     elsewhere = FronteggSettings(
         token_url="https://other.example/token", tenant_id=TENANT, public_key=SETTINGS.public_key
     )
-    assert office.ask(reply(), settings=elsewhere) == URSULA
-    assert office.exchanged == 4
+    tenant.crowd.start(tenant.tokens.prove_password(elsewhere, PEER, "ursula@example.com", PASSWORD))
+    assert tenant.tokens.passwords.exchanges == 4
 
 
 def test_wrong_secrets_count_by_network_and_client() -> None:
-    office = Office()
+    tenant = Tenant()
     refused, limited = Rejected(BAD, user="ursula@example.com"), too_many(60, "ursula@example.com")
-    assert [office.ask(Fetched(403, b"")) for _ in range(4)] == [refused] * 3 + [limited]
+    assert [ask(tenant, Fetched(403, b"")) for _ in range(4)] == [refused] * 3 + [limited]
     # The same client, whatever the secret; neither another client nor another network.
-    assert office.ask(Fetched(403, b""), password=SAME_CLIENT) == limited
-    assert office.ask(Fetched(403, b""), password=OTHER_PASSWORD) == refused
-    assert office.ask(Fetched(403, b""), ELSEWHERE) == refused
-    assert office.exchanged == 5
+    assert ask(tenant, Fetched(403, b""), password=SAME_CLIENT) == limited
+    assert ask(tenant, Fetched(403, b""), password=OTHER_PASSWORD) == refused
+    assert ask(tenant, Fetched(403, b""), ELSEWHERE) == refused
+    assert tenant.tokens.passwords.exchanges == 5
 
 
 def test_who_is_limited_does_not_even_get_what_is_kept() -> None:
-    office = Office()
-    assert office.ask(reply()) == URSULA
+    tenant = Tenant()
+    assert ask(tenant, reply()) == URSULA
     for _ in range(3):
-        office.ask(Fetched(403, b""), password=SAME_CLIENT)
-    assert office.ask(reply()) == too_many(60, "ursula@example.com")
-    assert office.ask(reply(), ELSEWHERE) == URSULA
-    office.tenant.crowd.pass_time(60)
-    assert office.ask(reply()) == URSULA
+        ask(tenant, Fetched(403, b""), password=SAME_CLIENT)
+    assert ask(tenant, reply()) == too_many(60, "ursula@example.com")
+    assert ask(tenant, reply(), ELSEWHERE) == URSULA
+    tenant.crowd.pass_time(60)
+    assert ask(tenant, reply()) == URSULA
 
 
 def test_a_kept_token_is_never_used_after_its_end() -> None:
-    office = Office()
-    assert office.ask(reply({**CLAIMS, "exp": NOW + 10})) == URSULA
+    tenant = Tenant()
+    assert ask(tenant, reply({**CLAIMS, "exp": NOW + 10})) == URSULA
     # Only the date goes on: the clock was set.
-    now = office.tenant.crowd.now
-    office.tenant.crowd.now = type(now)(now.mono, now.wall + 11)
-    assert office.ask(reply({**CLAIMS, "exp": NOW + 10})) == Rejected(BAD, user="ursula@example.com")
-    assert office.exchanged == 2
+    now = tenant.crowd.now
+    tenant.crowd.now = type(now)(now.mono, now.wall + 11)
+    assert ask(tenant, reply({**CLAIMS, "exp": NOW + 10})) == Rejected(OUTAGE, user="ursula@example.com")
+    assert tenant.tokens.passwords.exchanges == 2
 
 
 def test_a_token_that_ends_as_it_comes_is_kept_for_a_moment() -> None:
-    office = Office()
-    assert office.ask(reply({**CLAIMS, "exp": NOW})) == URSULA
-    assert office.ask(reply()) == URSULA
-    assert office.exchanged == 1
+    tenant = Tenant()
+    assert ask(tenant, reply({**CLAIMS, "exp": NOW})) == URSULA
+    assert ask(tenant, reply()) == URSULA
+    assert tenant.tokens.passwords.exchanges == 1
 
 
 def test_the_longest_unused_goes_when_too_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frontegg, "KEPT", 2)
-    office = Office()
+    monkeypatch.setattr(app_passwords, "KEPT", 2)
+    tenant = Tenant()
     third = PREFIX + "2f" * 32
     for password in (PASSWORD, OTHER_PASSWORD, PASSWORD, third):
-        assert office.ask(reply(), password=password) == URSULA
-    assert office.exchanged == 3
-    office.ask(reply(), password=PASSWORD)
-    assert office.exchanged == 3
-    office.ask(reply(), password=OTHER_PASSWORD)
-    assert office.exchanged == 4
+        assert ask(tenant, reply(), password=password) == URSULA
+    assert tenant.tokens.passwords.exchanges == 3
+    ask(tenant, reply(), password=PASSWORD)
+    assert tenant.tokens.passwords.exchanges == 3
+    ask(tenant, reply(), password=OTHER_PASSWORD)
+    assert tenant.tokens.passwords.exchanges == 4
 
 
 def test_who_leaves_an_exchange_costs_nothing() -> None:
-    office = Office()
+    tenant = Tenant()
     for _ in range(5):
-        office.tenant.start().leave()
-    assert office.ask(reply()) == URSULA
+        tenant.start().leave()
+    assert ask(tenant, reply()) == URSULA
 
 
 def test_those_who_wait_share_a_refusal() -> None:
@@ -157,10 +144,10 @@ def test_those_who_wait_share_a_refusal() -> None:
 
 
 def test_an_answer_that_is_none_is_no_wrong_password() -> None:
-    office = Office()
+    tenant = Tenant()
     for _ in range(5):
-        office.ask(reply({**CLAIMS, "tenantId": CLAIMS["sub"]}))
-    assert office.ask(reply()) == URSULA
+        ask(tenant, reply({**CLAIMS, "tenantId": CLAIMS["sub"]}))
+    assert ask(tenant, reply()) == URSULA
 
 
 @pytest.mark.parametrize(
