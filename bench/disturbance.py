@@ -89,7 +89,7 @@ def _failed(trouble: str) -> Lateness:
     return Lateness(0, 0, 0, 0, trouble=trouble)
 
 
-def _window(process: int, sink: Path, during: Callable[[], float]) -> Lateness:
+def window(process: int, sink: Path, during: Callable[[], float]) -> Lateness:
     """The lateness while `during` runs.  What came before is thrown away."""
     _collect(process, sink)
     took = during()
@@ -151,8 +151,8 @@ def measure(loop: str, look: Look, *, times: int, logs: Path) -> tuple[Lateness,
         if look.rows:
             client("sql", "--port", running.port, "--query", table(look.rows), "--writer")
         time.sleep(0.5)
-        alone = _window(running.pid, sink, lambda: _quiet(min(0.8 * times, 4)))
-        return alone, _window(running.pid, sink, lambda: _looking(running, look, times))
+        alone = window(running.pid, sink, lambda: _quiet(min(0.8 * times, 4)))
+        return alone, window(running.pid, sink, lambda: _looking(running, look, times))
     except LoadFailed as error:
         failed = _failed(str(error) if running.alive() else running.last_words())
         return failed, failed
@@ -179,7 +179,7 @@ def naive(series: int, *, times: int, logs: Path) -> Lateness:
     try:
         # Its handlers stand once it beats; before that a signal would end it.
         time.sleep(1.0 + series / 25_000)
-        return _window(process.pid, sink, during)
+        return window(process.pid, sink, during)
     finally:
         process.kill()
         process.wait()

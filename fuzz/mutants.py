@@ -96,7 +96,8 @@ def report(place: Path) -> None:
             counted = Counter(mutants.values())
             every += counted
             print(f"{module:16}{_score(counted)}")
-    print(f"{'all':16}{_score(every)}")
+    if every:
+        print(f"{'all':16}{_score(every)}")
     for module, mutants in found.items():
         for mutant, outcome in mutants.items():
             if outcome != NOTICED:

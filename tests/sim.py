@@ -103,7 +103,7 @@ class Seeded:
 class Pending:
     """An effect that waits for its answer."""
 
-    wire: SimWire
+    wire: SimWire | Behind
     number: int
     effect: Effect[Any]
 
@@ -155,9 +155,10 @@ class Sim:
         self.pending: list[Pending] = []
         self.cancelled: list[Pending] = []
         self.wires: list[SimWire] = []
+        self.behind = Behind(self)
         self._replies: deque[tuple[Pending, Answered | Failed]] = deque()
         self.server = Server(app, now=self.clock.now, entropy=Seeded(seed))
-        self.server.bound(ports)
+        self.server.bound(dict(zip(self.server.listeners, ports, strict=False)))
 
     @property
     def now(self) -> Now:
@@ -191,7 +192,10 @@ class Sim:
             if not moving and self._replies:
                 pending, outcome = self._replies.popleft()
                 self._deliver(pending, outcome)
-                moving = [pending.wire]
+                if isinstance(pending.wire, SimWire):
+                    moving = [pending.wire]
+                else:
+                    self.tell()
 
     def reply(self, pending: Pending, answer: Any = None, error: BaseException | None = None) -> None:
         """Answer an effect that waited, also one that was cancelled meanwhile."""
@@ -204,7 +208,8 @@ class Sim:
         error = outcome.error if isinstance(outcome, Failed) else None
         answer = outcome.answer if isinstance(outcome, Answered) else None
         self.write(pending.wire.number, "reply", pending.number)
-        pending.wire.connection.reply(pending.number, answer, error, self.now)
+        whose = pending.wire.connection if isinstance(pending.wire, SimWire) else self.server
+        whose.reply(pending.number, answer, error, self.now)
 
     def perform(self, pending: Pending) -> None:
         """Ask `answering`, and queue the answer or let the effect wait."""
@@ -215,7 +220,7 @@ class Sim:
         else:
             self._replies.append((pending, outcome))
 
-    def cancel(self, wire: SimWire, number: int) -> None:
+    def cancel(self, wire: SimWire | Behind, number: int) -> None:
         """Nobody waits for that effect any more."""
         self.write(wire.number, "cancel", number)
         gone = [item for item in self.pending if item.wire is wire and item.number == number]
@@ -235,11 +240,17 @@ class Sim:
             self.write(wire.number, "timeout")
         self.settle(due)
         self.tell()
+        self.settle(())
 
     def tell(self) -> None:
-        """Write down what the server notes beside its connections."""
-        while (note := self.server.poll()) is not None:
-            self.notes.append(note.record)
+        """Do what the server says beside its connections, and write down what it notes."""
+        while (output := self.server.poll()) is not None:
+            if isinstance(output, Perform):
+                self.perform(Pending(self.behind, output.number, output.effect))
+            elif isinstance(output, Cancel):
+                self.cancel(self.behind, output.number)
+            else:
+                self.notes.append(output.record)
 
     def advance(self, seconds: float) -> None:
         """Let time pass, stopping at each deadline on the way."""
@@ -262,6 +273,14 @@ class Sim:
         self.server.shutdown(grace, self.now)
         self.settle()
         self.tell()
+
+
+@define(eq=False)
+class Behind:
+    """In the place of a wire: the server's own background."""
+
+    sim: Sim
+    number: int = -1
 
 
 @define(eq=False)

@@ -69,7 +69,7 @@ async def _trio_host(app: Any, beat: Heartbeat) -> None:
             beat.after()
 
 
-def _on_loop(options: argparse.Namespace, app: Any, beat: Heartbeat) -> None:
+def on_loop(options: argparse.Namespace, app: Any, beat: Heartbeat) -> None:
     if options.loop == "trio":
         import trio
 
@@ -108,7 +108,7 @@ def main() -> None:
 
         app = application(options.port, found, objects=options.objects)
     kept = blocks(options.blocks, options.frames) if options.blocks else []
-    _on_loop(options, app, Heartbeat(options.sink))
+    on_loop(options, app, Heartbeat(options.sink))
     del kept
 
 

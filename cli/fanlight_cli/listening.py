@@ -41,7 +41,8 @@ def app_for(wish: Wish) -> tuple[App, list[str]]:
         raise ConfigurationError("--listen", "not together with --config: the file says where to listen")
     else:
         chosen = read(wish.config)
-    return App(listeners=chosen.listeners, settings=chosen.settings, oidc=chosen.oidc), warnings(chosen.remarks)
+    app = App(listeners=chosen.listeners, settings=chosen.settings, oidc=chosen.oidc, frontegg=chosen.frontegg)
+    return app, warnings(chosen.remarks)
 
 
 def listeners(addresses: Iterable[str]) -> Iterable[Listener]:

@@ -47,8 +47,7 @@ class App:
     may have `sql_result_bytes`; SUBSCRIBE looks every `sql_poll_seconds` (at least 0.05).
     `heap_frames` (1 to 64) is how deep heap profiles look;
     `fork` "never" keeps the heap profiler from forking.  `metric_rules` are
-    enrichment rules by metric name.  `enable_public_metrics_endpoint` False has
-    `/metrics/public` answer 503; it may be changed while it is served.  `pages` False leaves out every route of
+    enrichment rules by metric name.  `pages` False leaves out every route of
     our own, so that only `routes` are served.  `users` are those of kind
     Password; a `users_file` of the settings replaces them when serving starts.
     `session_store` keeps logins over a restart (None: a `sessions_file` of the
@@ -77,7 +76,6 @@ class App:
         heap_frames: int = 16,
         fork: Literal["auto", "never"] = "auto",
         metric_rules: Mapping[str, list[dict[str, Any]]] | None = None,
-        enable_public_metrics_endpoint: bool = True,
         pages: bool = True,
         users: Users | None = None,
         session_store: SessionStore | None = None,
@@ -106,7 +104,6 @@ class App:
             from .federation.rules import read_rules
 
             read_rules(self.metric_rules)
-        self.enable_public_metrics_endpoint = enable_public_metrics_endpoint
         self.readiness = Readiness()
         self.liveness = Liveness()
         self.leader: Leader = leader or SoloLeader()

@@ -144,7 +144,8 @@ def look_at_server(server: Server) -> dict[str, Any]:
 
     `read_holds`: work and sockets that are kept for connections that are gone,
     and connections that were miscounted; `active_webhooks`: webhooks that are
-    ready to write and are not in the catalog; `cluster_statuses`: workers.
+    ready to write and are not in the catalog; `cluster_statuses`: replicas
+    of clusters that are not registered.
     """
     holds: list[Entry] = []
     for connection in (*(connection for connection, _ in server.enlisted.values()), *server.vouched.values()):
@@ -158,4 +159,9 @@ def look_at_server(server: Server) -> dict[str, Any]:
     for identity in server.appenders:
         if identity not in server.app.catalog:
             _add(webhooks, "NonExistentWebhook", identity)
-    return {"read_holds": holds, "active_webhooks": webhooks, "cluster_statuses": []}
+    statuses: list[Entry] = []
+    workers = server.app.workers
+    for (cluster, replica), known in list(workers._replicas.items()):
+        if (known.cluster.id, known.id) != (cluster, replica) or workers.cluster_name(cluster) is None:
+            _add(statuses, "NonExistentReplica", [cluster, replica])
+    return {"read_holds": holds, "active_webhooks": webhooks, "cluster_statuses": statuses}

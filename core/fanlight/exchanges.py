@@ -176,6 +176,8 @@ class Exchanges(Host):
                 place.cells = cells
         exchange.cells = cells
         cells.started()
+        if exchange.admission is not None:
+            self.note(exchange.admission)
         if isinstance(routine, Response):
             self._answer(conversation, routine)
         else:

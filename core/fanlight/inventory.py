@@ -23,14 +23,13 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .server import Server
 
-_OWN = ("sql_writers", "sql_connections", "heap_frames", "fork", "enable_public_metrics_endpoint")
+_OWN = ("sql_writers", "sql_connections", "heap_frames", "fork")
 """Settings that are attributes of `App` itself and of no group of settings."""
 _OWN_DEFAULTS: Mapping[str, Any] = {
     "sql_writers": "privileged",
     "sql_connections": 5000,
     "heap_frames": 16,
     "fork": "auto",
-    "enable_public_metrics_endpoint": True,
 }
 
 

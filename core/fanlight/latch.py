@@ -8,15 +8,22 @@ order.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
 from .asks import Op
 
 if TYPE_CHECKING:
-    from .connection import Connection
     from .routine import Conversation
+
+
+class Nudged(Protocol):
+    """Whoever drives a conversation: a connection, or the background."""
+
+    def nudge(self) -> None:
+        """Something that was waited for has come: look again in a turn of your own, at once."""
+        ...
 
 
 class Latch:
@@ -26,13 +33,13 @@ class Latch:
 
     def __init__(self) -> None:
         self.is_open = False
-        self.waiting: dict[Conversation, Connection] = {}
+        self.waiting: dict[Conversation, Nudged] = {}
 
     def open(self) -> None:
         """Let everybody through: each in a turn of its own connection, which is due at once."""
         self.is_open = True
-        for connection in self.waiting.values():
-            connection.nudge()
+        for driver in self.waiting.values():
+            driver.nudge()
         self.waiting.clear()
 
 

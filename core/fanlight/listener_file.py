@@ -22,6 +22,7 @@ from .listeners import Listener, check_roles, parse_address
 from .observe.escape import escape
 
 if TYPE_CHECKING:
+    from .auth.frontegg import FronteggSettings
     from .auth.oidc import OidcSettings
 
 Form = Literal["json", "toml"]
@@ -40,9 +41,17 @@ _SETTINGS = (
     "peer_auth_failure_refill_seconds",
     "session_absolute_seconds",
     "sessions_file",
+    "scram_iterations",
+    "login_requires_reachable_role",
+    "allow_internal_from_token",
+    "upstream_failure_status",
+    "console_upstream",
+    "console_preview_suffix",
 )
-_OIDC = ("issuer", "audiences", "user_claim", "group_claim")
-_ROOT = ("version", "sql", "http", "oidc", *_SETTINGS)
+_OIDC_TEXTS = ("issuer", "user_claim", "group_claim", "console_client_id", "console_scopes")
+_OIDC = ("audiences", *_OIDC_TEXTS)
+_FRONTEGG = ("token_url", "tenant_id", "public_key", "admin_role", "group_claim", "issuer")
+_ROOT = ("version", "sql", "http", "oidc", "frontegg", *_SETTINGS)
 """Members of the whole file."""
 _SQL = ("addr", "authenticator_kind", "allowed_roles", "enable_tls")
 _SQL_KINDS = ("Frontegg", "Password", "Sasl", "Oidc", "Talos", "None")
@@ -55,6 +64,8 @@ _OURS = (
     "trusted_user_header",
     "max_connections",
     "allow_open_internal",
+    "cookie_prefix",
+    "cookie_suffix_port",
 )
 """Members that the format did not have before; each is an attribute of `Listener` of the same name."""
 _HTTP = ("addr", "unix_path", "authenticator_kind", "enable_tls", "routes", *_OURS)
@@ -75,6 +86,7 @@ class Configuration:
     settings: Settings
     remarks: tuple[Remark, ...] = ()
     oidc: OidcSettings | None = None
+    frontegg: FronteggSettings | None = None
 
 
 def parse(text: str, form: Form = "json") -> Configuration:
@@ -104,7 +116,8 @@ def from_mapping(root: object) -> Configuration:
     listeners = tuple(_listener(name, http[name], _under("http", name), remarks) for name in _ordered(http))
     settings = Settings(**{name: members[name] for name in _SETTINGS if name in members})
     oidc = _oidc(members["oidc"], remarks) if "oidc" in members else None
-    return Configuration(listeners, settings, tuple(remarks), oidc)
+    frontegg = _frontegg(members["frontegg"], remarks) if "frontegg" in members else None
+    return Configuration(listeners, settings, tuple(remarks), oidc, frontegg)
 
 
 def _oidc(value: object, remarks: list[Remark]) -> OidcSettings:
@@ -113,13 +126,24 @@ def _oidc(value: object, remarks: list[Remark]) -> OidcSettings:
 
     members = _object(value, "oidc")
     _ignore_unknown(members, _OIDC, "oidc", remarks)
-    for name in ("issuer", "user_claim", "group_claim"):
+    for name in _OIDC_TEXTS:
         if name in members and not isinstance(members[name], str):
             raise ConfigurationError(f"oidc.{name}", f"expected a string, got {kind_of(members[name])}")
     given = {name: members[name] for name in _OIDC if name in members}
     if "audiences" in given:
         given["audiences"] = strings(given["audiences"], "oidc.audiences")
     return OidcSettings(**given)
+
+
+def _frontegg(value: object, remarks: list[Remark]) -> FronteggSettings:
+    """The tenant of kind Frontegg; its public key stands in the file itself."""
+    from .auth.frontegg import FronteggSettings
+
+    members = _object(value, "frontegg")
+    _ignore_unknown(members, _FRONTEGG, "frontegg", remarks)
+    for name in ("token_url", "tenant_id", "public_key"):
+        _required(members, name, "frontegg")
+    return FronteggSettings(**{name: members[name] for name in _FRONTEGG if name in members})
 
 
 class _Twice(dict[str, Any]):

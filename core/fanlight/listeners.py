@@ -26,7 +26,11 @@ from .observe.escape import escape
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
+    from .auth.cookies import SessionCookie
+    from .config import Dialect
+
 PlaintextPolicy = Literal["close", "redirect"]
+CookiePrefix = Literal["host"]
 
 KINDS: tuple[Kind, ...] = ("Frontegg", "Password", "Oidc", "None")
 """The kinds that an HTTP listener may have; which of them can be served is `auth.chain`'s."""
@@ -142,6 +146,11 @@ def _check_policy(_: Any, attribute: Attribute[PlaintextPolicy], value: object) 
         raise ConfigurationError(attribute.name, "expected close or redirect")
 
 
+def _check_prefix(_: Any, attribute: Attribute[CookiePrefix | None], value: object) -> None:
+    if value not in (None, "host"):
+        raise ConfigurationError(attribute.name, "expected host")
+
+
 def _check_count(_: Any, attribute: Attribute[int], value: object) -> None:
     """True is an int for Python, but no count."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -212,6 +221,10 @@ class Listener:
     then closed or redirected.  `allow_open_internal` is the operator's word
     that an open door (`open_internal`) is meant.
 
+    `cookie_prefix` "host" has browsers take the session cookie from this very
+    host alone, and only over TLS; `cookie_suffix_port` puts the port into its
+    name, for several instances on one host.
+
     Each value is checked on its own as it is set; `ConfigurationError` names
     the attribute.
     """
@@ -228,6 +241,8 @@ class Listener:
     trusted_user_header: bool = field(default=True, validator=boolean)
     max_connections: int = field(default=1024, validator=_check_count)
     allow_open_internal: bool = field(default=False, validator=boolean)
+    cookie_prefix: CookiePrefix | None = field(default=None, validator=_check_prefix)
+    cookie_suffix_port: bool = field(default=False, validator=boolean)
 
     @property
     def where(self) -> Address:
@@ -268,6 +283,13 @@ class Listener:
             if last in self.groups:
                 return self.groups[last]
         return "Anybody"
+
+    def session_cookie(self, dialect: Dialect, port: int) -> SessionCookie:
+        """The cookie of its login sessions, bound to `port`."""
+        from .auth.cookies import cookie_of
+
+        suffix = port if self.cookie_suffix_port else None
+        return cookie_of(dialect.session_cookie, secure=self.tls, host_only=self.cookie_prefix == "host", port=suffix)
 
     def trusts(self, peer: str) -> bool:
         """Is the socket's own peer (an IP literal, or empty for a Unix socket) a trusted proxy?
@@ -326,6 +348,10 @@ def _vet_one(listener: Listener, settings: Settings, path: str) -> None:
     """The rules of one listener beside the settings; `ConfigurationError` about a member of `path`."""
     if listener.tls and not settings.certified:
         raise ConfigurationError(f"{path}.enable_tls", "TLS needs a certificate and a key")
+    if listener.cookie_prefix is not None and not listener.tls:
+        raise ConfigurationError(f"{path}.cookie_prefix", "browsers take such a cookie over TLS only")
+    if listener.cookie_suffix_port and listener.unix_path is not None:
+        raise ConfigurationError(f"{path}.cookie_suffix_port", "a Unix socket has no port")
     if listener.open_internal and not listener.allow_open_internal:
         raise ConfigurationError(
             f"{path}.addr",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .asks import ClientGone, LimitTime, Moment, Sleep
 from .auth.session_table import IDLE_SECONDS
+from .background import Begin
 from .http.request import ReadBody
 from .http.response import Refused, Response, SendBody
 from .http.websocket import (
@@ -297,6 +298,11 @@ def _report(connection: Connection, conversation: Conversation, op: Report) -> A
     return None
 
 
+def _begin(connection: Connection, conversation: Conversation, op: Begin) -> Any:
+    connection.server.background.begin(op.task, connection.now)
+    return None
+
+
 def _enlist(connection: Connection, conversation: Conversation, op: Enlist) -> Any:
     """Make the exchange known; it is forgotten with its record."""
     if conversation.gone:
@@ -353,6 +359,7 @@ OPENS: Mapping[type, Attempt] = {
     LimitTime: _limit_time,
     Vouch: _vouch,
     Report: _report,
+    Begin: _begin,
     Enlist: _enlist,
     StopWork: _stop_work,
     CloseWebSocket: _close_websocket,

@@ -9,7 +9,7 @@ connections.  It opens nothing and reads no clock.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from .auth.chain import authenticator_for
 from .auth.fields import common_fields
 from .auth.gates import Gates
 from .auth.origin import Origins, default_origins
+from .background import Background
 from .connection import Connection
 from .http.response import Fields, text
 from .http.router import Router
@@ -26,7 +27,7 @@ from .ingress import NoWire
 from .leadership import SoloLeader, lead_when_ready
 from .lobby import UNCOUNTED, Lobby, network_of
 from .observe.records import AccessRecord, RefusalsOmitted, Trouble
-from .outputs import Note
+from .outputs import Cancel, Note, Perform
 from .timers import Deadlines
 from .wire.h1 import H1Wire
 from .wire.head import HeadReader
@@ -38,9 +39,11 @@ if TYPE_CHECKING:
     from .auth.provers import Provers
     from .auth.sessions import Sessions
     from .exchanges import Exchanges
+    from .http.request import Request
     from .http.static import Assets
     from .listeners import Listener
     from .moment import Entropy, Now
+    from .observe.frontegg_metrics import FronteggMetrics
     from .observe.metrics import HttpMetrics
     from .routine import Conversation
     from .sql.feeds import Feeds
@@ -76,6 +79,7 @@ class ListenerState:
         self._limits = server.limits
         self._heads = HeadReader(server.limits)
         self._h2_heads: H2HeadReader | None = None
+        self.port = listener.where.port
         self.sessions = self._new_sessions(server) if listener.serves("login") else None
         self.bind(server, server.origins)
 
@@ -90,12 +94,13 @@ class ListenerState:
             users=server.app.users,
             entropy=server.entropy,
             absolute=settings.session_absolute_seconds,
-            secure=self.tls,
             stored=settings.sessions_file is not None or server.app.session_store is not None,
         )
 
     def bind(self, server: Server, origins: Origins) -> None:
-        """Build the gates for `origins`, which may depend on the ports that were bound."""
+        """Build the gates for `origins` and the cookie, which may depend on the ports that were bound."""
+        if self.sessions is not None:
+            self.sessions.cookie = self.listener.session_cookie(server.app.dialect, self.port)
         self.gates = Gates(
             self.listener,
             sessions=self.sessions,
@@ -181,8 +186,10 @@ class Server:
         if any(listener.authenticator != "None" for listener in app.listeners):
             from .auth.provers import Provers  # not where nobody is asked for proof
 
-            self.provers = Provers(app, entropy)
+            self.provers = Provers(app, entropy, self._frontegg_metrics())
+            self.provers.frontegg.passwords.holders = self
         self.listeners = {listener.name: ListenerState(self, listener) for listener in app.listeners}
+        self.background = Background()
         self._deadlines: Deadlines[Connection] = Deadlines()
         self._count = 0
         self._grace = inf
@@ -196,12 +203,23 @@ class Server:
 
         return Feeds(self.limits.subscriptions)
 
+    def _frontegg_metrics(self) -> FronteggMetrics | None:
+        """Shown where a listener is of that kind."""
+        if not any(listener.authenticator == "Frontegg" for listener in self.app.listeners):
+            return None
+        from .observe.frontegg_metrics import FronteggMetrics
+
+        metrics = FronteggMetrics()
+        self.metrics.beside = (metrics.together,)
+        return metrics
+
     # ---- inputs --------------------------------------------------------------
 
-    def bound(self, ports: Iterable[int]) -> None:
-        """The host has bound its sockets: origins of loopback pages depend on the ports."""
-        self.origins = self._origins(tuple(ports))
+    def bound(self, ports: Mapping[str, int]) -> None:
+        """The host has bound its sockets, TCP ones to these `ports`: origins of loopback pages depend on them."""
+        self.origins = self._origins(tuple(ports.values()))
         for state in self.listeners.values():
+            state.port = ports.get(state.name, state.port)
             state.bind(self, self.origins)
 
     def accept(self, listener: str, peer: str, now: Now) -> Connection | None:
@@ -244,6 +262,8 @@ class Server:
         """
         self._notes += self.audit.summaries(now.mono)
         self._notes += self.app.liveness.beat(now.mono)
+        if self.background.deadline <= now.mono:
+            self.background.handle_timeout(now)
         late = now.mono - self._deadlines.next
         if late >= 0:
             self.metrics.lagged(late)
@@ -255,17 +275,25 @@ class Server:
         Returns the connections to be drained; `drained` tells when all are gone.
         """
         self.stopping = True
+        self.background.stop()
         open_ones = list(self.connections)
         for connection in open_ones:
             connection.shutdown(grace, now)
         return open_ones
 
-    def poll(self) -> Note | None:
-        """The next record that is of no connection; None when all is said.
+    def reply(self, number: int, answer: object, error: BaseException | None, now: Now) -> None:
+        """The answer to a `Perform` that came out of `poll`, or what performing it raised; drain `poll` again."""
+        self.background.reply(number, answer, error, now)
 
-        To be drained after `handle_timeout`, and once more when the last
-        connection of a server that ends is gone.
+    def poll(self) -> Note | Perform | Cancel | None:
+        """The next thing to do that is of no connection; None when all is said.
+
+        To be drained after `handle_timeout` and `reply`, and once more when the
+        last connection of a server that ends is gone.
         """
+        output = self.background.poll()
+        if output is not None:
+            return output
         if self.stopping and not self.connections:
             self._notes += self.audit.summaries(self.audit.deadline)
         return Note(self._notes.popleft()) if self._notes else None
@@ -273,7 +301,7 @@ class Server:
     @property
     def deadline(self) -> float:
         """When `handle_timeout` must be called, in monotonic seconds; `inf` for never."""
-        return min(self._deadlines.next, self.audit.deadline, self.app.liveness.deadline)
+        return min(self._deadlines.next, self.audit.deadline, self.background.deadline, self.app.liveness.deadline)
 
     @property
     def ready(self) -> bool:
@@ -348,7 +376,22 @@ class Server:
         """Is `identity` still who it was, and its session still open?"""
         if proof.session is not None and (state.sessions is None or state.sessions.table.get(proof.session) is None):
             return False
+        if proof.grant is not None and (self.provers is None or not self.provers.frontegg.passwords.holds(proof.grant)):
+            return False
         return self._role_holds(identity, proof)
+
+    def resting_on(self, grant: bytes) -> list[Request]:
+        """The requests and sockets under way that rest on the session of an app password."""
+        requests = [
+            conversation.exchange.request
+            for connection in self.connections
+            for conversation in connection.conversations()
+        ]
+        return [request for request in requests if grant == _grant_of(request.identity)]
+
+    def end_grant(self, grant: bytes) -> None:
+        """The session of an app password is over: so are its sockets."""
+        self.end_sockets(lambda identity, proof: proof.grant == grant)
 
     def _role_holds(self, identity: Identity, proof: Proof) -> bool:
         """Is the user's role what it was?  Somebody whom a provider vouched for needs none, until there is one."""
@@ -357,7 +400,7 @@ class Server:
             return not proof.mark
         if not proof.mark:
             return identity.kind != "Oidc" or role.login
-        return role.login and role.mark == proof.mark and role.superuser >= identity.superuser
+        return role.login and role.vouches(proof.mark) and role.superuser >= identity.superuser
 
     def end_sockets(self, ended: Callable[[Identity, Proof], bool]) -> None:
         """Close every socket whose identity has `ended`."""
@@ -369,3 +412,7 @@ class Server:
     def _origins(self, ports: tuple[int, ...]) -> Origins:
         configured = self.app.settings.allowed_origins
         return Origins(configured if configured is not None else default_origins(ports))
+
+
+def _grant_of(identity: Identity | None) -> bytes | None:
+    return identity.proof.grant if identity is not None and identity.proof is not None else None

@@ -38,7 +38,14 @@ def _filter(value: str) -> str | None:
     return text if read_filter(text) is not None else None
 
 
+def _switch(value: str) -> str | None:
+    from .sql.variables import boolean  # brings what SQL needs, and a switch is seldom set
+
+    return boolean(value)
+
+
 _DECLARED = (
+    SystemVariable("enable_public_metrics_endpoint", "on", _switch, "Whether /metrics/public answers; else it is 503."),
     SystemVariable("log_filter", "", _filter, "Levels of the program's loggers; empty: as the program set them."),
     SystemVariable("opentelemetry_filter", "", _filter, "What goes to handlers of OpenTelemetry; empty: everything."),
 )

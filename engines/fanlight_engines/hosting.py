@@ -113,23 +113,7 @@ class Client(ABC):
             self.shut(output.half)
 
     def _perform(self, output: Perform) -> None:
-        """Inline for an effect of the loop, in a task for one of the program's, in a thread for what takes its time."""
-        performer, now = self.hosting.performer, self.hosting.now
-        reply, number = self.connection.reply, output.number
-        if isinstance(output.effect, Task):
-            self.hosting.undertake(output.effect, lambda answer, error: self.feed(reply, number, answer, error))
-            return
-        in_worker = output.effect.runs == "worker"
-        try:
-            answer = (performer.perform_promptly if in_worker else performer.perform)(output.effect)
-        except Exception as error:  # noqa: BLE001  the core tells the log
-            reply(number, None, error, now())
-            return
-        if answer is None and in_worker:
-            deliver = self.hosting.deliver
-            performer.submit(output.effect, lambda answer, error: deliver(self.feed, reply, number, answer, error))
-        else:
-            reply(number, answer, None, now())
+        self.hosting.perform(output, self.connection.reply, self.feed)
 
     @abstractmethod
     def write(self, data: bytes) -> None:
@@ -220,9 +204,44 @@ class Hosting(ABC):
             self.emptied()
 
     def _tell(self) -> None:
-        """Log what the server has to say beside its connections."""
-        while (note := self.server.poll()) is not None:
-            self.performer.note(note.record)
+        """Do what the server says beside its connections."""
+        while (output := self.server.poll()) is not None:
+            if isinstance(output, Note):
+                self.performer.note(output.record)
+            elif isinstance(output, Cancel):
+                self.cancel(output.effect)
+            else:
+                self.perform(output, self.server.reply, self._feed)
+
+    def _feed(self, call: Call, *args: Any) -> None:
+        """One input of the server's own, then drain."""
+        try:
+            call(*args, self.now())
+        except Exception as error:  # noqa: BLE001  never into the host
+            self.performer.note(Failure("the server", error))
+        self._tell()
+        self.rearm()
+
+    def perform(self, output: Perform, reply: Call, feed: Call) -> None:
+        """Inline for an effect of the loop, in a task for one of the program's, in a thread for what takes its time.
+
+        What does not come inline is given to `reply` by way of `feed`.
+        """
+        performer, number = self.performer, output.number
+        if isinstance(output.effect, Task):
+            self.undertake(output.effect, lambda answer, error: feed(reply, number, answer, error))
+            return
+        in_worker = output.effect.runs == "worker"
+        try:
+            answer = (performer.perform_promptly if in_worker else performer.perform)(output.effect)
+        except Exception as error:  # noqa: BLE001  the core tells the log
+            reply(number, None, error, self.now())
+            return
+        if answer is None and in_worker:
+            deliver = self.deliver
+            performer.submit(output.effect, lambda answer, error: deliver(feed, reply, number, answer, error))
+        else:
+            reply(number, answer, None, self.now())
 
     def rearm(self) -> None:
         """Make sure that `tick` is called no later than at the server's deadline."""
@@ -244,6 +263,7 @@ class Hosting(ABC):
     def stop(self) -> bool:
         """Begin to end every connection in order, within its grace; True when none is left."""
         self.server.stopping = True
+        self.server.background.stop()
         for client in list(self.clients.values()):
             client.feed(client.connection.shutdown, self.server.limits.grace)
         self._tell()

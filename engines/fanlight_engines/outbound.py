@@ -10,9 +10,11 @@ cookie and sends no credentials but the body that it is given.
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -23,9 +25,13 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 
 MOST_REDIRECTS = 3
+LOOKUP_SECONDS = 5.0
+MOST_LOOKUPS = 4
 _PIECE = 64 * 1024
 _TRACE = "frontegg-trace-id"
 _PORTS = {"http": 80, "https": 443}
+
+_lookups = threading.BoundedSemaphore(MOST_LOOKUPS)
 
 Address = IPv4Address | IPv6Address
 Answer = Fetched | FetchFailed
@@ -61,8 +67,8 @@ class Outbound:
         parts = urlsplit(effect.url)
         first = parts
         for _ in range(MOST_REDIRECTS + 1):
-            addresses = resolve(parts)
-            if any(map(is_private, addresses)) and not _may_be_private(effect):
+            addresses = resolve(parts, until)
+            if any(map(is_private, addresses)) and not _may_be_private(effect, until):
                 return FetchFailed("address not allowed")
             answer = self._somewhere(effect, parts, addresses, until)
             if not isinstance(answer, str):
@@ -152,18 +158,58 @@ def _read(response: BaseHTTPResponse, limit: int, until: float) -> bytes | None:
     return bytes(body)
 
 
-def resolve(parts: SplitResult) -> list[Address]:
-    """Where the host of a URL is; OSError when nobody knows."""
+def resolve(parts: SplitResult, until: float) -> list[Address]:
+    """Where the host of a URL is.
+
+    OSError when nobody knows; TimeoutError when nobody says so in
+    `LOOKUP_SECONDS` or by `until` (monotonic), since the system's own patience
+    with a name server can be half a minute.
+    """
     if parts.scheme not in _PORTS or not parts.hostname:
         raise ValueError("no URL of http or https")
-    found = socket.getaddrinfo(parts.hostname, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM)
+    seconds = min(LOOKUP_SECONDS, until - time.monotonic())
+    found = _looked_up(parts.hostname, parts.port or _PORTS[parts.scheme], seconds)
     return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
-def _may_be_private(effect: FetchDocument) -> bool:
+def _looked_up(host: str, port: int, seconds: float) -> list[Any]:
+    """`getaddrinfo`, in a thread that is left to itself when it takes too long: nothing can interrupt it.
+
+    So many at once and no more: the threads of a name server that never
+    answers do not pile up.
+    """
+    if not _lookups.acquire(timeout=max(0.0, seconds)):
+        raise TimeoutError
+    answers: SimpleQueue[list[Any] | OSError] = SimpleQueue()
+
+    def look() -> None:
+        try:
+            answers.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+        except OSError as error:
+            answers.put(error)
+        except ValueError as error:  # a name that is none, such as one with an empty label
+            answers.put(OSError(type(error).__name__))
+        finally:
+            _lookups.release()
+
+    try:
+        threading.Thread(target=look, name="fanlight-lookup", daemon=True).start()
+    except RuntimeError:  # the process is ending
+        _lookups.release()
+        raise OSError("no thread") from None
+    try:
+        answer = answers.get(timeout=max(0.0, seconds))
+    except Empty:
+        raise TimeoutError from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
+
+
+def _may_be_private(effect: FetchDocument, until: float) -> bool:
     """Only for a host that was configured, or where the provider itself is at such an address."""
     trusted = effect.unless_private
-    return trusted is None or any(map(is_private, resolve(urlsplit(trusted))))
+    return trusted is None or any(map(is_private, resolve(urlsplit(trusted), until)))
 
 
 def is_private(address: Address) -> bool:

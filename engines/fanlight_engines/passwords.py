@@ -1,24 +1,23 @@
 """Passwords: hashing them, and checking them away from the host's loop.
 
 The derivation is in C and releases the interpreter lock; it runs in threads of
-its own, on Linux with a lower priority than the host's, so that a burst of
-guesses takes only the time that nobody else wants.
+its own, which leave a core to the host.  Their priority is the program's: a
+thread that the kernel puts behind others may hold that lock when it does, and
+then the host's loop waits with it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from fanlight.auth.effects import Attempt, AwaitPassword, VerifyPassword
+from fanlight.auth.effects import Attempt, AwaitPassword, HashPassword, VerifyPassword
 from fanlight.auth.scram import ITERATIONS, LONGEST_PASSWORD, SALT_BYTES, derive, verify
 
 MOST_THREADS = 4
-_NICE = 10
 
 
 def hash_password(password: str, *, iterations: int = ITERATIONS) -> str:
@@ -33,20 +32,26 @@ def hash_password(password: str, *, iterations: int = ITERATIONS) -> str:
     return str(derive(password, os.urandom(SALT_BYTES), iterations))
 
 
+def _cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 class Passwords:
     """The engine that checks passwords."""
 
     interrupts: Mapping[type, Callable[[Any], None]] = {}
-    own_effects: frozenset[type] = frozenset({VerifyPassword})
+    own_effects: frozenset[type] = frozenset({VerifyPassword, HashPassword})
 
     def __init__(self) -> None:
-        self.own_threads = max(1, min(MOST_THREADS, os.cpu_count() or 1))
+        # One core is the host's: a thread that has to wait for one while it holds the interpreter's lock holds up all.
+        self.own_threads = max(1, min(MOST_THREADS, _cores() - 1))
         self.handlers: Mapping[type, Callable[[Any], Any]] = {
             VerifyPassword: self._verify,
             AwaitPassword: self._await,
+            HashPassword: lambda effect: hash_password(effect.password.reveal(), iterations=effect.iterations),
         }
         self._running: dict[Attempt, Future[bool]] = {}
-        self._modest = threading.local()
 
     def _verify(self, effect: VerifyPassword) -> bool:
         attempt = effect.attempt
@@ -54,7 +59,6 @@ class Passwords:
         try:
             if not attempt.begin():
                 return False  # nobody waits for it
-            self._step_back()
             attempt.result = verify(effect.password.reveal(), effect.stored) == "ok"
             return attempt.result
         finally:
@@ -64,16 +68,6 @@ class Passwords:
     def _await(self, effect: AwaitPassword) -> bool:
         done = self._running.get(effect.attempt)
         return done.result() if done is not None else bool(effect.attempt.result)
-
-    def _step_back(self) -> None:
-        """Let every other thread go first, where the system knows priorities of threads; never the program's own."""
-        own = threading.current_thread() is threading.main_thread()
-        if sys.platform == "linux" and not own and not getattr(self._modest, "now", False):
-            self._modest.now = True
-            try:
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-            except OSError:
-                pass  # not allowed to: then not
 
     def close(self) -> None:
         """Nothing is held; checks that run end by themselves."""

@@ -101,13 +101,13 @@ class StoredSessions:
         self._store = store
         self.handlers: Mapping[type, Callable[[Any], Any]] = {LoadSessions: self._load, KeepSessions: self._keep}
 
-    def _load(self, effect: LoadSessions) -> tuple[KeptSession, ...]:
-        """What cannot be read is no session: everybody logs in again, and nobody is let in by mistake."""
+    def _load(self, effect: LoadSessions) -> tuple[KeptSession, ...] | None:
+        """A store that cannot be read is not an empty one: nobody is let in, and nobody loses a session by it."""
         try:
             return tuple(self._store.load(effect.listener)) if self._store is not None else ()
         except Exception as error:  # noqa: BLE001  a store may be anybody's
             log.warning("stored sessions cannot be read: %s", type(error).__name__)
-            return ()
+            return None
 
     def _keep(self, effect: KeepSessions) -> bool:
         try:

@@ -64,7 +64,7 @@ def open_sockets(server: Server) -> list[tuple[Bound, socket.socket]]:
         for bound, sock in opened:
             close_socket(bound, sock)
         raise
-    server.bound(bound.port for bound, _ in opened if bound.path is None)
+    server.bound({bound.listener: bound.port for bound, _ in opened if bound.path is None})
     return opened
 
 

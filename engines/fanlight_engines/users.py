@@ -17,6 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
+from fanlight.auth.effects import StorePassword
 from fanlight.auth.users_file import read_users, write_users
 from fanlight.config import ConfigurationError
 
@@ -79,13 +82,13 @@ class UsersFile:
     `ConfigurationError` for a file that cannot be used.
     """
 
-    handlers: Mapping[type, Callable[[Any], Any]] = {}
     interrupts: Mapping[type, Callable[[Any], None]] = {}
 
     def __init__(self, path: str, users: Users, every: float = LOOK_SECONDS) -> None:
         self._path = Path(path)
         self._users = users
         self._every = every
+        self.handlers: Mapping[type, Callable[[Any], Any]] = {StorePassword: self._store}
         self._stamp = self._look()
         self._users.replace(load(self._path))
         self._ended = threading.Event()
@@ -114,6 +117,19 @@ class UsersFile:
         self._stamp = self._look()
         self._users.replace(load(self._path))
         log.info("users file read again")
+
+    def _store(self, effect: StorePassword) -> bool:
+        """A file that cannot be written keeps the old form, and the user logs in with it."""
+        try:
+            with rewriting(self._path) as roles:
+                role = roles.get(effect.user)
+                if role is None or role.stored != effect.old:
+                    return False
+                roles[effect.user] = evolve(role, stored=effect.new)
+        except (OSError, ConfigurationError) as error:
+            log.warning("users file not written: %s", type(error).__name__)
+            return False
+        return True
 
     def close(self) -> None:
         """Look no more."""

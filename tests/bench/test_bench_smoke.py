@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import cpu_disturbance, cycle, hostile
+from bench import auth, auth_lateness, cpu_disturbance, cycle, hostile
 from bench.attacks.catalogue import ATTACKS
 from bench.processes import cpu, start
 
@@ -117,3 +117,24 @@ def test_a_cpu_profile_is_weighed(capsys: pytest.CaptureFixture[str]) -> None:
     cpu_disturbance.main(["--threads", "3", "--seconds", "0.3", "--runs", "1"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.strip().split("  ")[0] for line in lines] == ["idle", "cpu", "wall", "naive", "4 busy"]
+
+
+def test_authentication_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, few in (("ITERATIONS", 4096), ("ROUNDS", 2), ("REQUESTS", 5), ("TIMES", 1), ("GUESSES", 30)):
+        monkeypatch.setattr(auth, name, few)
+    for part in (auth.show_refusals, auth.show_added, auth.show_guesses):
+        part()
+    told = capsys.readouterr().out
+    assert told.count("refused, ") == 4
+    assert told.count(": adds ") == 2
+    assert "answers {429: 30}, hashes 0" in told
+    assert told.count(": 200") == 2
+
+
+@pytest.mark.usefixtures("own_core")
+def test_a_loop_is_watched_while_passwords_are_hashed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(auth_lateness, "SECONDS", 0.4)
+    auth_lateness.show_lateness()
+    assert capsys.readouterr().out.count("while passwords are hashed") == 2

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Mapping
 
 from fanlight.app import App
+from fanlight.system import SystemVariables
+from fanlight.workers import SELF
 
 from .model import Json, Skipped, require
 from .stage import Stage
@@ -22,13 +24,13 @@ _FEATURES = {
 }
 
 
-VARIABLES = ("enable_public_metrics_endpoint",)
-"""Live configuration variables that there are: attributes of the app."""
+VARIABLES = tuple(variable.name for variable in SystemVariables().declared())
+"""Live configuration variables that there are."""
 
 
 def set_variable(app: App, name: str, value: Json) -> None:
     """What an operator would do to a running server."""
-    setattr(app, name, value)
+    app.system.set(name, value if isinstance(value, str) else str(value).lower())
 
 
 def refuse_unbuilt(step: Mapping[str, Json]) -> None:
@@ -66,7 +68,7 @@ def _corrupt(stage: Stage, step: Mapping[str, Json]) -> None:
         catalog = stage.app.catalog
         catalog._referrers.setdefault(catalog.add("Table", "referred"), {})["u404"] = None
     else:
-        raise Skipped("not built yet: worker clusters")
+        stage.app.workers._replicas["u404", "u404"] = SELF
 
 
 def _leader(stage: Stage, step: Mapping[str, Json]) -> None:

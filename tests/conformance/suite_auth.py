@@ -257,7 +257,7 @@ def _watched(expected: Mapping[str, Json], stage: Stage) -> None:
         if word == "session_lookup":  # no effect: the table is in memory
             seen = sessions.table.looked_up if sessions is not None else 0
         elif word == "exchange":  # one each, however often it is tried
-            seen = stage.server.provers.frontegg.exchanges if stage.server.provers is not None else 0
+            seen = stage.server.provers.frontegg.passwords.exchanges if stage.server.provers is not None else 0
         require(seen == count, f"{seen} effects of kind {word}, expected {count}")
     for text in expected.get("log_excludes", ()):
         require(all(text not in repr(note) for note in stage.notes), f"a record contains {text!r}")
@@ -290,7 +290,7 @@ def _flow(case: Case, stage: Stage, talk: Talk) -> None:
             continue
         stage.performed.clear()
         if stage.server.provers is not None:
-            stage.server.provers.frontegg.exchanges = 0
+            stage.server.provers.frontegg.passwords.exchanges = 0
         stage.notes.clear()
         request = dict(step["request"])
         if "use_cookie" in request:

@@ -25,6 +25,8 @@ from .tls import files
 
 DEFAULT_PORT = 6876
 
+ROUNDS = 4096
+"""Of the hashes of a case's users."""
 WAYS: Mapping[str | None, tuple[Callable[[Leadership], object], ...]] = {
     "CatchingUp": (Leadership.set_catching_up,),
     "ReadyToPromote": (Leadership.set_ready_to_promote,),
@@ -53,7 +55,7 @@ def application(world: World, *, any_port: bool) -> App:
     settings = Settings(
         http_host_name=options.get("http_host_name"),
         allowed_origins=tuple(options["allowed_origins"]) if "allowed_origins" in options else None,
-        **{**world.settings, **certificate},
+        **{"scram_iterations": ROUNDS, **world.settings, **certificate},
     )
     app = App(
         listeners=[_listener(listening, any_port) for listening in world.listeners],
@@ -63,7 +65,7 @@ def application(world: World, *, any_port: bool) -> App:
         sql_poll_seconds=0.1,
         metric_rules=world.rules,
         users=Users({name: role_of(given) for name, given in world.users.items()}),
-        oidc=world.providers.oidc() if world.providers is not None else None,
+        oidc=world.providers.oidc() if world.providers is not None else world.oidc,
         frontegg=world.providers.frontegg(options.get("frontegg_oauth_issuer_url")) if world.providers else None,
         leader=ManualLeader() if world.leadership is not None else None,
     )
@@ -107,7 +109,7 @@ def role_of(given: Mapping[str, Json]) -> Role:
 
 @lru_cache
 def _hashed(password: str) -> str:
-    return str(derive(password, sha256(password.encode()).digest(), 4096))
+    return str(derive(password, sha256(password.encode()).digest(), ROUNDS))
 
 
 def _listener(listening: Listening, any_port: bool) -> Listener:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from fanlight import App, ConfigurationError, Limits, Listener, Request, Response, Route
+from fanlight import App, ConfigurationError, Limits, Listener, MetricQuerySet, Request, Response, Route
 from fanlight.listeners import ALL_GROUPS
 
 
@@ -117,3 +117,20 @@ def test_apps_share_nothing() -> None:
 def test_looks_for_changes_are_not_too_often(seconds: float) -> None:
     with pytest.raises(ValueError, match="sql_poll_seconds"):
         App(sql_poll_seconds=seconds)
+
+
+def test_malformed_enrichment_rules_are_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="no known kind"):
+        App(metric_rules={"shop_orders_total": [{"kind": "guess"}]})
+
+
+def test_a_set_of_queries_has_one_route() -> None:
+    app = App()
+    before = [route.path for route in app.routes]
+    app.metrics_from_sql(MetricQuerySet("mz_usage", ()))
+    app.metrics_from_sql(MetricQuerySet("shop", ()))
+    app.metrics_from_sql(MetricQuerySet("shop", ()))
+    assert sorted(route.path for route in app.routes) == sorted([*before, "/metrics/shop"])
+    assert [(route.method, route.group) for route in app.routes if route.path == "/metrics/shop"] == [
+        ("GET", "metrics")
+    ]

@@ -51,6 +51,15 @@ def test_other_names() -> None:
     ("member", "value", "path"),
     [
         ("http_host_name", 1, "http_host_name"),
+        ("console_upstream", 1, "console_upstream"),
+        ("console_upstream", "console.example", "console_upstream"),
+        ("console_upstream", "ftp://console.example", "console_upstream"),
+        ("console_upstream", "http://console.example", "console_upstream"),
+        ("console_upstream", "http://localhost.evil.example", "console_upstream"),
+        ("console_upstream", "https://ada:x@console.example", "console_upstream"),
+        ("console_upstream", "https://console.example/?x", "console_upstream"),
+        ("console_upstream", "https://console.example/a b", "console_upstream"),
+        ("console_preview_suffix", "previews.example", "console_preview_suffix"),
         ("tls_key", b"pem", "tls_key"),
         ("tls_certificate", ["a"], "tls_certificate"),
         ("allowed_origins", "https://a.example", "allowed_origins"),
@@ -99,3 +108,20 @@ def test_an_error_names_its_path_and_can_be_moved() -> None:
 )
 def test_types_have_the_names_of_json(value: object, word: str) -> None:
     assert kind_of(value) == word
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("scram_iterations", 4095),
+        ("scram_iterations", True),
+        ("scram_iterations", 10**9),
+        ("upstream_failure_status", 500),
+        ("upstream_failure_status", "503"),
+        ("login_requires_reachable_role", 1),
+        ("allow_internal_from_token", None),
+    ],
+)
+def test_settings_of_authentication(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        Settings(**{name: value})

@@ -167,6 +167,20 @@ def test_the_state_of_a_server_at_work_agrees() -> None:
     assert look_at_server(sim.server) == {"read_holds": [], "active_webhooks": [], "cluster_statuses": []}
 
 
+def test_workers_are_registered_and_their_clusters_too() -> None:
+    made = server()
+    workers = made.app.workers
+    cluster = workers.add_cluster("pickers")
+    replica = workers.add_replica(cluster, "r1", ["127.0.0.1:7000"])
+    assert look_at_server(made)["cluster_statuses"] == []
+    workers._clusters.pop(cluster.id)
+    workers._replicas["u8", "u9"] = replica
+    assert look_at_server(made)["cluster_statuses"] == [
+        {"NonExistentReplica": [cluster.id, replica.id]},
+        {"NonExistentReplica": ["u8", "u9"]},
+    ]
+
+
 def test_what_is_wrong_with_the_state_is_found() -> None:
     sim = Sim(App())
     wire = sim.connect()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fanlight.auth.frontegg import FronteggSettings
 from fanlight.auth.groups import CONFIGURED_GROUPS
 from fanlight.config import ConfigurationError
 from fanlight.listener_file import Configuration, from_mapping, parse
@@ -345,3 +346,25 @@ def test_any_json_is_a_configuration_or_an_error(value: Any) -> None:
         parse(json.dumps(value))
     except ConfigurationError:
         pass
+
+
+TENANT = {
+    "token_url": "https://admin.example/token",
+    "tenant_id": "11111111-2222-4333-8444-555555555555",
+    "public_key": "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----",
+}
+
+
+def test_a_tenant_of_frontegg() -> None:
+    read_tenant = read(frontegg={**TENANT, "admin_role": "boss", "typo": 5})
+    assert read_tenant.frontegg == FronteggSettings(**TENANT, admin_role="boss")
+    assert [remark.path for remark in read_tenant.remarks] == ["frontegg.typo"]
+    assert "BEGIN" not in repr(read_tenant.frontegg)
+    assert read().frontegg is None
+
+
+@pytest.mark.parametrize("name", list(TENANT))
+def test_errors_of_a_tenant(name: str) -> None:
+    without = {member: value for member, value in TENANT.items() if member != name}
+    assert error_of(frontegg=without) == f"frontegg.{name}: missing"
+    assert error_of(frontegg={**TENANT, name: 5}) == f"frontegg.{name}: expected a string, got a number"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fanlight.auth.groups import CONFIGURED_GROUPS, GROUPS, RouteGroup
 from fanlight.auth.identity import Kind
-from fanlight.config import ConfigurationError, Settings
+from fanlight.config import ConfigurationError, Dialect, Settings
 from fanlight.listeners import ALL_GROUPS, DEFAULT_GROUPS, Address, Listener, parse_address, vet
 
 PLAIN = Settings()
@@ -262,3 +262,19 @@ def test_any_text_is_an_address_or_an_error(text: str) -> None:
 def test_every_configured_group_has_facts() -> None:
     assert set(CONFIGURED_GROUPS) <= set(GROUPS)
     assert set(ALL_GROUPS) == set(CONFIGURED_GROUPS)
+
+
+def test_the_cookie_of_a_listener() -> None:
+    plain = Listener(authenticator="Password")
+    assert plain.session_cookie(Dialect(), 1).name == "mz_session"
+    assert Listener(cookie_suffix_port=True).session_cookie(Dialect(), 1).name == "mz_session_1"
+    with pytest.raises(ConfigurationError, match=r"http.main.cookie_prefix: browsers take such a cookie over TLS only"):
+        vet([Listener(cookie_prefix="host")], Settings())
+    with pytest.raises(ConfigurationError, match=r"http.main.cookie_suffix_port: a Unix socket has no port"):
+        vet([Listener(address="unix:/run/x", cookie_suffix_port=True)], Settings())
+    with pytest.raises(ConfigurationError, match="cookie_prefix: expected host"):
+        Listener(cookie_prefix=cast(Any, "secure"))
+    certified = Settings(tls_certificate="/c", tls_key="/k")
+    assert not [
+        remark for remark in vet([Listener(tls=True, cookie_prefix="host")], certified) if remark.level == "warning"
+    ]

@@ -246,7 +246,7 @@ def test_a_rebound_server_forgets_what_it_decided_for_other_ports() -> None:
     request = serialise(Outgoing(method="POST", target="/it", fields=(("origin", "http://localhost:2"),)))
     before, after = sim.connect(), sim.connect()
     before.send(request)
-    sim.server.bound((2,))
+    sim.server.bound({"main": 2})
     after.send(request)
     assert [statuses(before), statuses(after)] == [[403], [200]]
 

@@ -155,7 +155,9 @@ def test_nobody_there(server: Server) -> None:
 def test_a_provider_cannot_point_inside(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     real = outbound.resolve
     public = [ip_address("93.184.216.34")]
-    monkeypatch.setattr(outbound, "resolve", lambda parts: public if parts.hostname == "idp.example" else real(parts))
+    monkeypatch.setattr(
+        outbound, "resolve", lambda parts, until: public if parts.hostname == "idp.example" else real(parts, until)
+    )
     assert fetch(server.url, unless_private="https://idp.example") == FetchFailed("address not allowed")
     assert server.http.seen == []
     assert fetch(server.url, unless_private="http://127.0.0.1:1").status == 200
@@ -183,3 +185,35 @@ def test_over_tls_the_name_must_be_right(tmp_path: Path) -> None:
     assert handler(wrong) == FetchFailed("unreachable")
     assert Outbound().handlers[FetchDocument](effect) == FetchFailed("unreachable")
     server.close()
+
+
+def test_a_name_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go = threading.Event()
+
+    def stuck(*args: Any, **more: Any) -> list[Any]:
+        let_go.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", stuck)
+    monkeypatch.setattr(outbound, "LOOKUP_SECONDS", 0.2)
+    engine = Outbound()
+    try:
+        began = time.monotonic()
+        for _ in range(outbound.MOST_LOOKUPS + 2):
+            answer = engine.handlers[FetchDocument](FetchDocument("https://idp.example/", 10.0, 1000))
+            assert answer == FetchFailed("timeout")
+        assert time.monotonic() - began < 5.0
+        lookups = [thread for thread in threading.enumerate() if thread.name == "fanlight-lookup"]
+        assert len(lookups) == outbound.MOST_LOOKUPS
+    finally:
+        let_go.set()
+    for thread in lookups:
+        thread.join(5)
+    monkeypatch.undo()
+    assert engine.handlers[FetchDocument](FetchDocument("http://127.0.0.1:1/", 5.0, 10)) == FetchFailed("refused")
+
+
+@pytest.mark.parametrize("host", ["a..example", "x" * 70 + ".example", "no-such-host.invalid"])
+def test_names_that_nobody_knows(host: str) -> None:
+    answer = Outbound().handlers[FetchDocument](FetchDocument(f"https://{host}/", 10.0, 1000))
+    assert answer in (FetchFailed("unreachable"), FetchFailed("timeout"))

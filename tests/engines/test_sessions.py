@@ -58,7 +58,7 @@ def test_a_store_that_fails(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     (tmp_path / "sessions.db").write_text("this is no database, it is a poem of some length" * 10)
     for path in (tmp_path / "sessions.db", tmp_path / "none" / "sessions.db"):
         engine = StoredSessions(SqliteSessions(str(path)))
-        assert engine.handlers[LoadSessions](LoadSessions("main")) == ()
+        assert engine.handlers[LoadSessions](LoadSessions("main")) is None
         assert engine.handlers[KeepSessions](KeepSessions("main", (kept(1),), ())) is False
         engine.close()
     assert "sessions cannot be stored: DatabaseError" in caplog.text

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from fanlight.auth.effects import HashPassword, Secret, StorePassword
+from fanlight.auth.scram import verify
 from fanlight.auth.users import Role, Users
 from fanlight.auth.users_file import write_users
 from fanlight.config import ConfigurationError
-from fanlight_engines.passwords import hash_password
+from fanlight_engines.passwords import Passwords, hash_password
+from fanlight_engines.performer import Performer
 from fanlight_engines.users import UsersFile, fresh_epoch, load, rewriting
 
 
@@ -104,3 +107,27 @@ def test_epochs_only_rise() -> None:
     ahead = Role(epoch=2**60)
     assert fresh_epoch(ahead) == 2**60 + 1
     assert fresh_epoch(None) > 1_600_000_000_000
+
+
+def test_a_password_hashed_anew_is_written(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    users = Users()
+    file = UsersFile(str(path), users, 0.01)
+    performer = Performer([file, Passwords()])
+    role = users.find("ada")
+    assert role is not None
+    assert role.stored is not None
+    new = performer.perform(HashPassword(Secret("secret"), 3))
+    assert verify("secret", new) == "ok"
+    assert users.renew("ada", role, new)
+    assert performer.perform(StorePassword("ada", role.stored, new)) is True
+    until(lambda: load(path)["ada"].stored == new)
+    until(lambda: getattr(users.find("ada"), "stored", None) == new)
+    after = users.find("ada")
+    assert after is not None
+    assert after.vouches(role.mark)
+    assert performer.perform(StorePassword("ada", role.stored, new)) is False  # it is another one by now
+    assert performer.perform(StorePassword("bob", role.stored, new)) is False
+    path.write_text("{")
+    assert performer.perform(StorePassword("ada", new, role.stored)) is False
+    assert "users file not written: ConfigurationError" in caplog.text
+    performer.close()

@@ -13,6 +13,7 @@ from typing import Any
 from attrs import field, frozen
 
 from fanlight import App, Effect, Limits, Listener, Request, Response, SendBody, Settings, Sleep
+from fanlight.background import Begin
 from fanlight.http.websocket import AcceptWebSocket, NextMessage, PeerClosed, SendMessage
 from tests.hosts import Served
 
@@ -29,8 +30,9 @@ PATIENCE = 5.0
 
 @frozen
 class Nap(Effect[str]):
-    """Blocks a worker's thread until somebody interrupts it."""
+    """Blocks a worker's thread for `seconds`, or until somebody interrupts it."""
 
+    seconds: float = 30.0
     woken: threading.Event = field(factory=threading.Event, eq=False, repr=False)
 
 
@@ -42,7 +44,7 @@ class Naps:
         self.interrupts: Mapping[type, Callable[[Any], None]] = {Nap: lambda effect: effect.woken.set()}
 
     def _nap(self, effect: Nap) -> str:
-        return "woken" if effect.woken.wait(30.0) else "slept"
+        return "woken" if effect.woken.wait(effect.seconds) else "slept"
 
     def close(self) -> None:
         """Nothing is held."""
@@ -51,6 +53,7 @@ class Naps:
 def application(*listeners: Listener, limits: Limits = LIMITS, settings: Settings | None = None) -> App:
     """`/` and `/peer` answer at once, `/soon` after a moment, `/nap` never, `/big` without end.
 
+    `/begin` begins a task in the background, `/ended` tells what has come of it.
     `/count` tells the size of a body, `/block` holds the loop, `/ws` echoes.
     """
     app = App(listeners=listeners or (Listener("main", "127.0.0.1:0"),), pages=False, limits=limits, settings=settings)
@@ -76,6 +79,22 @@ def application(*listeners: Listener, limits: Limits = LIMITS, settings: Setting
     async def block(request: Request) -> Response:
         time.sleep(0.7)  # noqa: ASYNC251  the whole loop is meant
         return Response(200, PLAIN, b"blocked")
+
+    ended: list[str] = []
+
+    @app.route("GET", "/begin")
+    async def begin(request: Request) -> Response:
+        async def task() -> None:
+            await Sleep(0.05)
+            ended.append(await Nap(0.05))
+            await Nap()
+
+        await Begin(task)
+        return Response(200, PLAIN, b"begun")
+
+    @app.route("GET", "/ended")
+    async def tell(request: Request) -> Response:
+        return Response(200, PLAIN, " ".join(ended).encode() or b"-")
 
     @app.route("GET", "/nap")
     async def nap(request: Request) -> Response:

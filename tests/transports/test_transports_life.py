@@ -18,7 +18,10 @@ import trio
 
 import fanlight_asyncio
 import fanlight_trio
-from fanlight import Limits, Listener
+from fanlight import Limits, Listener, Settings
+from fanlight.auth.users import Role
+from fanlight.auth.users_file import write_users
+from fanlight_engines.passwords import hash_password
 from fanlight_engines.performer import Performer
 from fanlight_engines.sockets import Bound
 from tests.hosts import Host
@@ -373,3 +376,42 @@ def test_hosts_are_told_nothing_of_all_this(over: Host, serve: Serving, caplog: 
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     served.stop()
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_task_in_the_background_outlives_its_client_and_ends_with_the_server(serve: Serving) -> None:
+    served = serve(application())
+    with connect(served) as client:
+        assert get(client, b"/begin") == b"begun"
+    deadline = time.monotonic() + 5.0
+    with connect(served) as client:
+        while get(client, b"/ended") != b"slept":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    began = time.monotonic()
+    served.stop()
+    assert time.monotonic() - began < 5.0
+    assert len(served.server.background) == 0
+
+
+def test_a_password_is_hashed_anew_and_nobody_waits_for_it(over: Host, tmp_path: Path) -> None:
+    file = tmp_path / "users.json"
+    file.write_text(write_users({"ada": Role(hash_password("secret", iterations=4096))}))
+    file.chmod(0o600)
+    served = over.serve(
+        application(
+            Listener("main", "127.0.0.1:0", "Password"),
+            settings=Settings(users_file=str(file), scram_iterations=5000),
+        )
+    )
+    head = b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic YWRhOnNlY3JldA==\r\n\r\n"
+    deadline = time.monotonic() + 10.0
+    with connect(served) as client:
+        client.sendall(head)
+        assert answer(client) == b"main"
+        while "SCRAM-SHA-256$5000:" not in file.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        client.sendall(head)
+        assert answer(client) == b"main"
+        assert len(served.server.background) == 0
+    served.stop()

@@ -11,13 +11,18 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..observe.records import Exposure, RefusalsOmitted
+from ..asks import Moment
+from ..observe.escape import escape
+from ..observe.records import Exposure, RefusalsOmitted, Report
 from ..observe.restraint import Restraint
-from .decisions import Admission, Refusal
+from .decisions import Admission, Refusal, group_of
 
 if TYPE_CHECKING:
+    from ..http.request import Request
     from ..moment import Now
-    from ..observe.metrics import HttpMetrics
+    from ..observe.metrics import HttpMetrics, Tally
+    from .groups import RouteGroup
+    from .identity import Identity
 
 KEPT = 1000
 
@@ -38,17 +43,35 @@ class AuthEvent(NamedTuple):
     user: str
 
 
+class _Admitted(NamedTuple):
+    """Somebody was let in; `user` is as it came, since hardly any of these is ever looked at."""
+
+    wall: float
+    listener: str
+    group: str
+    peer: str
+    kind: str
+    how: str
+    user: str
+
+
 class Audit:
-    """Of one server.  `events` are the last decisions, oldest first; any thread may read them.
+    """Of one server.
 
     `tells_admissions` says that a log wants to hear of those who were let in.
     """
 
     def __init__(self, metrics: HttpMetrics) -> None:
-        self.events: deque[AuthEvent] = deque(maxlen=KEPT)
         self.tells_admissions = False
+        self._made: deque[_Admitted | tuple[float, Refusal]] = deque(maxlen=KEPT)
+        self._admissions: dict[tuple[str, str], Tally] = {}
         self._metrics = metrics
         self._restraint = Restraint()
+
+    @property
+    def events(self) -> list[AuthEvent]:
+        """The last decisions, oldest first; any thread may read them."""
+        return [_event(made) for made in list(self._made)]
 
     @property
     def deadline(self) -> float:
@@ -59,28 +82,47 @@ class Audit:
         """What was left out of the second before; empty before the `deadline`."""
         return self._restraint.summaries(mono)
 
+    def admitted(
+        self, request: Request, identity: Identity, group: RouteGroup, how: str, wall: float
+    ) -> Admission | None:
+        """Take note of somebody who was let in at `wall`; the record for the log, if that wants one."""
+        listener, kind = request.listener.name, identity.kind
+        made = _Admitted(wall, listener, group, request.peer, kind, how, identity.user)
+        self._made.append(made)
+        tally = self._admissions.get((listener, kind))
+        if tally is None:
+            tally = self._admissions[listener, kind] = self._metrics.decisions(listener, kind, "accepted")
+        tally._value += 1.0
+        return Admission(listener, group, kind, request.peer, escape(made.user), how) if self.tells_admissions else None
+
     def told(self, record: Any, now: Now) -> bool:
-        """Take note of `record`; whether the log is to be told too.  What is no decision always is."""
+        """Whether the log is to be told `record`.  A refusal is taken note of first."""
         if isinstance(record, Refusal):
             return self._refused(record, now)
-        if isinstance(record, Admission):
-            return self._admitted(record, now)
         return not isinstance(record, Exposure) or self._restraint.admits(record, now.mono)
 
-    def _admitted(self, admission: Admission, now: Now) -> bool:
-        self._keep(admission, now, "accepted", "")
-        self._metrics.authenticated(admission.listener, admission.kind, "accepted")
-        return self.tells_admissions
-
     def _refused(self, refusal: Refusal, now: Now) -> bool:
-        outcome: Outcome = "limited" if refusal.status == 429 else "refused"
-        self._metrics.authenticated(refusal.listener, refusal.kind, outcome)
+        self._metrics.decisions(refusal.listener, refusal.kind, _outcome(refusal))._value += 1.0
         if not self._restraint.admits(refusal, now.mono):
             return False
-        self._keep(refusal, now, outcome, refusal.text)
+        self._made.append((now.wall, refusal))
         return True
 
-    def _keep(self, made: Refusal | Admission, now: Now, outcome: Outcome, reason: str) -> None:
-        self.events.append(
-            AuthEvent(now.wall, made.listener, made.group, made.peer, made.kind, made.how, outcome, reason, made.user)
-        )
+
+async def report_admission(request: Request, identity: Identity, how: str) -> None:
+    """Somebody was let in who did not come by the gates: by `how`."""
+    wall = (await Moment()).wall
+    record = request.server.audit.admitted(request, identity, group_of(request), how, wall)
+    if record is not None:
+        await Report(record)
+
+
+def _outcome(refusal: Refusal) -> Outcome:
+    return "limited" if refusal.status == 429 else "refused"
+
+
+def _event(made: _Admitted | tuple[float, Refusal]) -> AuthEvent:
+    if isinstance(made, _Admitted):
+        return AuthEvent(*made[:6], "accepted", "", escape(made.user))
+    wall, r = made
+    return AuthEvent(wall, r.listener, r.group, r.peer, r.kind, r.how, _outcome(r), r.text, r.user)

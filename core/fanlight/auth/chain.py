@@ -1,7 +1,7 @@
 """How a caller proves who they are: the seam between the gates and the kinds.
 
-An `Authenticate` is a routine that turns credentials into an identity or a
-rejection.  Kind None is here whole; the others are put together from what
+An `Authenticate` turns credentials into an identity or a rejection: at once
+where that is known, else by a routine.  Kind None is here whole; the others are put together from what
 proves passwords and tokens (`provers`).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from attrs import frozen
 
@@ -17,15 +17,16 @@ from ..asks import Moment
 from ..http.response import Fields, Response, empty, text
 from ..lobby import network_of
 from .authorization import Credentials, Password, Unusable
-from .identity import Identity, Kind, Proof
-from .roles import is_internal, is_user_name, named
-from .users import Role
+from .checks import Refused
+from .identity import Identity, Kind
+from .roles import is_user_name, named
 
 if TYPE_CHECKING:
     from ..asks import Routine
     from ..config import Dialect
     from ..http.request import Request
-    from .checks import PasswordChecks
+    from ..moment import Now
+    from .checks import Found, PasswordChecks
     from .provers import Provers
     from .throttle import Throttle
 
@@ -55,12 +56,32 @@ TOO_MANY = "too many requests, try again later"
 MISSING = Rejected("missing authorization header", missing=True)
 
 
+class Carried(NamedTuple):
+    """What a request's cookie says: an identity, a rejection, or nothing; and the Set-Cookie value to answer with."""
+
+    outcome: Identity | Rejected | None = None
+    cookie: str | None = None
+
+
+NOTHING = Carried()
+
+
 class Authenticate(Protocol):
     """One way of proving who one is.  Answers a value for every expected failure; raises on bugs only."""
 
-    def __call__(self, request: Request, credentials: Credentials, /) -> Routine[Identity | Rejected]:
-        """Who sent `request`?  `credentials` are usable or absent: the chain has answered the rest."""
+    def __call__(
+        self, request: Request, credentials: Credentials, now: Now, /
+    ) -> Identity | Rejected | Routine[Identity | Rejected]:
+        """Who sent `request`?  `credentials` are usable or absent: the gates have answered the rest.
+
+        At once when it is known at `now`; a routine when somebody has to be asked.
+        """
         ...
+
+
+async def found(outcome: Identity | Rejected | Routine[Identity | Rejected]) -> Identity | Rejected:
+    """The outcome, waited for if need be."""
+    return outcome if isinstance(outcome, (Identity, Rejected)) else await outcome
 
 
 def believe(credentials: Credentials, dialect: Dialect) -> Identity | Rejected:
@@ -78,23 +99,31 @@ def believe(credentials: Credentials, dialect: Dialect) -> Identity | Rejected:
     return named(credentials.user, "None", dialect)
 
 
-async def prove_password(
-    checks: PasswordChecks, dialect: Dialect, peer: str, user: str, password: str
-) -> Identity | Rejected:
-    """Who `user` is, if that is the password (spec auth.md A4).
+def prove_password(
+    checks: PasswordChecks, peer: str, user: str, password: str, now: Now
+) -> Identity | Rejected | Routine[Identity | Rejected]:
+    """Who `user` is, if that is the password (spec auth.md A4); a routine where that has to be found out.
 
     A wrong password, a user that nobody is, one that may not log in and one
     without a password are told apart by nothing.
     """
     if not is_user_name(user):
         return Rejected("invalid credentials", user=user)
-    found = await checks.check(peer, user, password)
-    if isinstance(found, Role):
-        internal = is_internal(user, dialect)
-        return Identity(user, "Password", internal=internal, superuser=found.superuser, proof=Proof(found.mark))
-    if found.retry_after is None:
+    known = checks.check(peer, user, password, now.mono)
+    if isinstance(known, Identity):
+        return known
+    return _rejected(known, user) if isinstance(known, Refused) else _proved(known, user)
+
+
+async def _proved(check: Routine[Found], user: str) -> Identity | Rejected:
+    outcome = await check
+    return outcome if isinstance(outcome, Identity) else _rejected(outcome, user)
+
+
+def _rejected(refused: Refused, user: str) -> Rejected:
+    if refused.retry_after is None:
         return Rejected("invalid credentials", user=user)
-    return too_many(found.retry_after, user)
+    return too_many(refused.retry_after, user)
 
 
 def too_many(seconds: float, user: str = "") -> Rejected:
@@ -121,7 +150,7 @@ async def prove_bearer(
 def authenticator_for(kind: Kind, dialect: Dialect, provers: Provers | None = None) -> Authenticate:
     """The authenticator of `kind`.  All but None need `provers`."""
 
-    async def authenticate(request: Request, credentials: Credentials, /) -> Identity | Rejected:
+    def authenticate(request: Request, credentials: Credentials, now: Now, /) -> Identity | Rejected:
         return believe(credentials, dialect)
 
     if kind == "None":

@@ -1,28 +1,35 @@
-"""Password checks: from a name and a password to a role, in the order that gives nothing away.
+"""Password checks: from a name and a password to an identity, in the order that gives nothing away.
 
 The throttle is asked first, then the memory of checks that succeeded, then a
 hash is worked out: once for equal attempts, a few at a time, the peers in turn.
-A name that nobody has costs what any other costs.  Never hashes by itself, and
-remembers no failure.
+A name that nobody has costs what any other costs.  What is known already is told
+at once, without a routine: most requests of a client are like its last.  Never
+hashes by itself, and remembers no failure.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from hmac import digest
-from typing import TYPE_CHECKING
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import frozen
 
 from ..asks import ClientGone, Moment, TimeUp
+from ..background import Begin
 from ..latch import Await, Latch
 from ..lobby import network_of
-from .effects import Attempt, AwaitPassword, Secret, VerifyPassword
-from .scram import LONGEST_PASSWORD, decoy
+from .effects import Attempt, AwaitPassword, HashPassword, Secret, StorePassword, VerifyPassword
+from .identity import Identity, Proof
+from .roles import is_internal
+from .scram import ITERATIONS, LONGEST_PASSWORD, MECHANISM, decoy
 from .throttle import Rate, Reservation, Throttle
 from .users import NOBODY, Role
 
 if TYPE_CHECKING:
+    from ..asks import Routine
+    from ..config import Dialect
     from ..moment import Entropy
     from .users import Users
 
@@ -34,13 +41,32 @@ WAITING = 64
 
 @frozen
 class Refused:
-    """No role.  `retry_after` is None for a wrong password, else in how many seconds to try again."""
+    """Nobody.  `retry_after` is None for a wrong password, else in how many seconds to try again."""
 
     retry_after: float | None = None
 
 
 WRONG = Refused()
 BUSY = Refused(1.0)
+
+Found = Identity | Refused
+
+
+class _Sought(NamedTuple):
+    """What is to be checked: `password` against `stored`, which is that of `role` unless that is `NOBODY`."""
+
+    role: Role
+    stored: str
+    password: str
+    key: bytes
+
+
+class _Kept(NamedTuple):
+    """A check that succeeded; good `until` then, for as long as the role is that very one."""
+
+    until: float
+    role: Role
+    identity: Identity
 
 
 class _Flight:
@@ -50,19 +76,41 @@ class _Flight:
 
     def __init__(self) -> None:
         self.latch = Latch()
-        self.outcome: Role | Refused | None = None
+        self.outcome: Found | None = None
 
 
 class PasswordChecks:
-    """The checks of a server, shared by its listeners, headers, logins and first messages."""
+    """The checks of a server, shared by its listeners, headers, logins and first messages.
 
-    def __init__(self, users: Users, named: Rate, peer: Rate, entropy: Entropy) -> None:
+    A password that was hashed with another count than `iterations` is hashed
+    anew in the background after it was right; `filed`: the new form is written
+    where the users are kept (`StorePassword`).
+    """
+
+    def __init__(
+        self,
+        users: Users,
+        dialect: Dialect,
+        named: Rate,
+        peer: Rate,
+        entropy: Entropy,
+        *,
+        iterations: int = ITERATIONS,
+        filed: bool = False,
+    ) -> None:
         self.throttle = Throttle(named, peer)
         self._users = users
-        self._key = entropy.token(32)
+        self._dialect = dialect
+        self._iterations = iterations
+        self._filed = filed
+        self._hashing: set[str] = set()
+        # HMAC-SHA256 under a key of this process, with both pads worked in (RFC 2104 section 4).
+        pads = entropy.token(32).ljust(64, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in pads))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in pads))
         self._decoy_bytes = entropy.token(96)
         self._decoy = decoy(self._decoy_bytes, users.iterations)
-        self._kept: OrderedDict[bytes, float] = OrderedDict()
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
         self._flights: dict[tuple[str, bytes], _Flight] = {}
         self._turns = Turns(AT_ONCE, WAITING)
 
@@ -71,55 +119,86 @@ class PasswordChecks:
         self._kept.clear()
         self._decoy = decoy(self._decoy_bytes, self._users.iterations)
 
-    async def check(self, peer: str, user: str, password: str) -> Role | Refused:
-        """The role of `user` if that is the password and the role may log in.
+    def check(self, peer: str, user: str, password: str, mono: float) -> Found | Routine[Found]:
+        """Who `user` is if that is the password and the role may log in; a routine where that has to be found out.
 
-        `user` is fit for a name (`roles.is_user_name`).  The role is as it was
-        when the check began.
+        `user` is fit for a name (`roles.is_user_name`).  The identity is that
+        of the role when the check began.
         """
         network = network_of(peer)
+        known = self._known(network, user, password, mono)
+        return self._find_out(network, user, password) if isinstance(known, _Sought) else known
+
+    def _known(self, network: str, user: str, password: str, mono: float) -> Found | _Sought:
+        """The throttle's word, then what is remembered, else what is to be checked.
+
+        For nobody that is a form of no password; a password that is too long
+        is cut, and checked against it as well.
+        """
+        delay = self.throttle.delay(network, user, mono)
+        if delay:
+            return Refused(delay)
+        role, cut = self._users.find(user) or NOBODY, password
+        if len(password) * 4 > LONGEST_PASSWORD:  # at most four bytes each
+            cut = password.encode()[:LONGEST_PASSWORD].decode(errors="ignore")
+        stored = self._users.stored_of(role)
+        if stored is None or not role.login or not role.iterations or cut != password:
+            role, stored = NOBODY, self._decoy
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(f"{user}\0{cut}\0{stored}".encode())
+        outer.update(inner.digest())
+        key = outer.digest()
+        kept = self._kept.get(key)
+        if kept is not None and kept.role is role and mono < kept.until:
+            return kept.identity
+        return _Sought(role, stored, cut, key)
+
+    async def _find_out(self, network: str, user: str, password: str) -> Found:
+        """Check, or wait for whoever checks the same."""
         while True:
-            mono = (await Moment()).mono
-            delay = self.throttle.delay(network, user, mono)
-            if delay:
-                return Refused(delay)
-            role, stored, sought = self._sought(user, password)
-            key = digest(self._key, f"{user}\0{sought}\0{stored}".encode(), "sha256")
-            if role is not NOBODY and self._remembers(key, mono):
-                return role
-            flight = self._flights.get((network, key))
+            known = self._known(network, user, password, (await Moment()).mono)
+            if not isinstance(known, _Sought):
+                return known
+            flight = self._flights.get((network, known.key))
             if flight is None:
-                return await self._fly(network, user, key, role, VerifyPassword(stored, Secret(sought), Attempt()))
+                return await self._fly(network, user, known)
             await Await(flight.latch)
             if flight.outcome is not None:
                 return flight.outcome
 
-    def _sought(self, user: str, password: str) -> tuple[Role, str, str]:
-        """The role (`NOBODY`: none that can log in), the form to check against, the password to check.
-
-        For nobody the form is one of no password; a password that is too long
-        is cut, and checked against it as well.
-        """
-        role = self._users.find(user) or NOBODY
-        long = len(password) * 4 > LONGEST_PASSWORD  # at most four bytes each
-        cut = password.encode()[:LONGEST_PASSWORD].decode(errors="ignore") if long else password
-        if role.stored is None or not role.login or not role.iterations or cut != password:
-            return NOBODY, self._decoy, cut
-        return role, role.stored, password
-
-    async def _fly(self, network: str, user: str, key: bytes, role: Role, verify: VerifyPassword) -> Role | Refused:
+    async def _fly(self, network: str, user: str, sought: _Sought) -> Found:
         """Do the check for everybody who has the same to ask meanwhile."""
-        flight = self._flights[network, key] = _Flight()
+        flight = self._flights[network, sought.key] = _Flight()
+        verify = VerifyPassword(sought.stored, Secret(sought.password), Attempt())
         try:
-            flight.outcome = await self._reserved(network, user, role, verify)
-            if flight.outcome is role:
-                self._remember(key, (await Moment()).mono)
-            return flight.outcome
+            flight.outcome = outcome = await self._reserved(network, user, sought.role, verify)
+            if isinstance(outcome, Identity):
+                self._remember(sought.key, _Kept((await Moment()).mono + KEPT_SECONDS, sought.role, outcome))
+                await self._renew(user, sought)
+            return outcome
         finally:
-            del self._flights[network, key]
+            del self._flights[network, sought.key]
             flight.latch.open()
 
-    async def _reserved(self, network: str, user: str, role: Role, verify: VerifyPassword) -> Role | Refused:
+    async def _renew(self, user: str, sought: _Sought) -> None:
+        """Begin to hash a right password anew, if its stored form has another count than new ones."""
+        up_to_date = sought.stored.startswith(f"{MECHANISM}${self._iterations}:")
+        if not up_to_date and user not in self._hashing:
+            self._hashing.add(user)
+            await Begin(partial(self._hash_anew, user, sought))
+
+    async def _hash_anew(self, user: str, sought: _Sought) -> None:
+        try:
+            stored = await HashPassword(Secret(sought.password), self._iterations)
+            if not self._users.renew(user, sought.role, stored):
+                return  # it is another password by now
+            self.forget()
+            if self._filed:
+                await StorePassword(user, sought.stored, stored)
+        finally:
+            self._hashing.discard(user)
+
+    async def _reserved(self, network: str, user: str, role: Role, verify: VerifyPassword) -> Found:
         """Between a reservation and its release, whatever happens.
 
         A client that leaves before the hash was begun is charged nothing; later
@@ -140,19 +219,18 @@ class PasswordChecks:
                 raise
             finally:
                 self._turns.leave()
-            return role if passed else WRONG
+            return self._identity(user, role) if passed else WRONG
         finally:
             reservation.release(failed=passed is False)
 
-    def _remembers(self, key: bytes, mono: float) -> bool:
-        """Has this very check succeeded not long ago?"""
-        until = self._kept.get(key)
-        return until is not None and mono < until
+    def _identity(self, user: str, role: Role) -> Identity:
+        internal = is_internal(user, self._dialect)
+        return Identity(user, "Password", internal=internal, superuser=role.superuser, proof=Proof(role.mark))
 
-    def _remember(self, key: bytes, mono: float) -> None:
+    def _remember(self, key: bytes, kept: _Kept) -> None:
         """The oldest goes when there are too many; all last equally long, so the oldest is the first."""
         self._kept.pop(key, None)
-        self._kept[key] = mono + KEPT_SECONDS
+        self._kept[key] = kept
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
 

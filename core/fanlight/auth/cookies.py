@@ -7,8 +7,11 @@ another.  Only the form of an id is judged here, not whether it is anybody's.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
+from binascii import a2b_base64
 from typing import TYPE_CHECKING
+
+from attrs import field, frozen
 
 if TYPE_CHECKING:
     from ..http.request import Head
@@ -22,13 +25,24 @@ _ID = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
 
 def session_values(head: Head, name: str) -> list[str]:
     """The values of all cookies of exactly that name; none of a request with absurdly many cookies."""
-    if "cookie" not in head.values:
+    line = head.values.get("cookie")
+    if line is None:
         return []
-    fields = head.all("cookie")
-    if sum(map(len, fields)) > _BYTES or sum(field.count(";") + 1 for field in fields) > _PAIRS:
+    size = len(line)
+    if len(head.values) != len(head.fields):  # some field is repeated, and several Cookie fields are one list
+        fields = head.all("cookie")
+        line, size = ";".join(fields), sum(map(len, fields))
+    if size > _BYTES or line.count(";") >= _PAIRS:
         return []
-    pairs = (pair.strip(" \t").partition("=") for field in fields for pair in field.split(";"))
-    return [value for key, _, value in pairs if key == name]
+    if ";" not in line:
+        key, _, value = line.strip(" \t").partition("=")
+        return [value] if key == name else []
+    found: list[str] = []
+    for pair in line.split(";"):
+        key, _, value = pair.strip(" \t").partition("=")
+        if key == name:
+            found.append(value)
+    return found
 
 
 def is_session_id(value: str) -> bool:
@@ -43,18 +57,38 @@ def id_text(raw: bytes) -> str:
 
 def id_bytes(value: str) -> bytes:
     """The id in a value that `is_session_id`."""
-    return urlsafe_b64decode(value + "==")
+    return a2b_base64(value.replace("-", "+").replace("_", "/") + "==")
 
 
-def set_session(name: str, value: str, *, secure: bool) -> str:
-    """A Set-Cookie value for a browser session: no Max-Age, no Domain."""
-    return f"{name}={value}; {_attributes(secure)}"
+@frozen
+class SessionCookie:
+    """The cookie of one listener: its name, and how it is set.
+
+    `set_value` takes the id as text and gives a Set-Cookie value of a browser
+    session: no Max-Age, never a Domain.  `removal` makes the browser forget it.
+    """
+
+    name: str
+    secure: bool = False
+    attributes: str = field(init=False)
+    removal: str = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        attributes = f"HttpOnly; SameSite=Strict; {'Secure; ' if self.secure else ''}Path=/"
+        object.__setattr__(self, "attributes", attributes)
+        object.__setattr__(self, "removal", f"{self.name}=; {attributes}; Max-Age=0")
+
+    def set_value(self, text: str) -> str:
+        """What sets it to the id `text`."""
+        return f"{self.name}={text}; {self.attributes}"
 
 
-def remove_session(name: str, *, secure: bool) -> str:
-    """A Set-Cookie value that makes the browser forget it."""
-    return f"{name}=; {_attributes(secure)}; Max-Age=0"
+def cookie_of(name: str, *, secure: bool, host_only: bool, port: int | None) -> SessionCookie:
+    """The cookie called `name` on a listener (threats: T4).
 
-
-def _attributes(secure: bool) -> str:
-    return f"HttpOnly; SameSite=Strict; {'Secure; ' if secure else ''}Path=/"
+    `host_only` makes browsers refuse it from any other host of the domain
+    (RFC 6265bis 4.1.3.2); `port` tells instances on one host apart, since
+    cookies do not.
+    """
+    called = f"{name}_{port}" if port is not None else name
+    return SessionCookie(f"__Host-{called}" if host_only else called, secure)

@@ -6,7 +6,7 @@ hold names escaped, no secret and no raw text of the caller.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from attrs import frozen
 
@@ -15,8 +15,7 @@ from ..observe.escape import escape
 if TYPE_CHECKING:
     from ..http.request import Request
     from .chain import Rejected
-    from .gates import Decision
-    from .identity import Identity
+    from .groups import RouteGroup
 
 Level = Literal["warning", "debug"]
 
@@ -40,8 +39,7 @@ class Refusal:
     level: Level = "warning"
 
 
-@frozen
-class Admission:
+class Admission(NamedTuple):
     """Somebody was let in who had to prove a name; for the log, where it wants to know."""
 
     listener: str
@@ -58,7 +56,7 @@ def refusal_of(request: Request, rejected: Rejected, how: str, level: Level = "w
         rejected.reason,
         rejected.status,
         request.listener.name,
-        request.route.group if request.route is not None else "fallback",
+        group_of(request),
         request.listener.listener.authenticator,
         request.peer,
         escape(rejected.user) if rejected.user else "",
@@ -67,15 +65,6 @@ def refusal_of(request: Request, rejected: Rejected, how: str, level: Level = "w
     )
 
 
-def admission_of(request: Request, identity: Identity | None = None, how: str = "HTTP request") -> Admission:
-    """The record of letting in `identity` (default: the request's own)."""
-    known = identity or request.identity
-    decision: Decision | None = request.head.cache
-    return Admission(
-        request.listener.name,
-        decision.group if decision is not None else "fallback",
-        known.kind if known is not None else "None",
-        request.peer,
-        escape(known.user) if known is not None else "",
-        how,
-    )
+def group_of(request: Request) -> RouteGroup:
+    """The group of the route that serves the request."""
+    return request.route.group if request.route is not None else "fallback"

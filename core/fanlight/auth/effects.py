@@ -79,6 +79,23 @@ class VerifyPassword(Effect[bool]):
 
 
 @frozen
+class HashPassword(Effect[str]):
+    """The stored form of `password` with a fresh salt, hashed `iterations` times: half a second of a core."""
+
+    password: Secret
+    iterations: int
+
+
+@frozen
+class StorePassword(Effect[bool]):
+    """Write the form `new` of a user's password where the users are kept, if `old` is still there."""
+
+    user: str
+    old: str = field(repr=False)
+    new: str = field(repr=False)
+
+
+@frozen
 class Fetched:
     """An answer of another server.  `trace` is its own number for the exchange, escaped, for logs."""
 
@@ -161,8 +178,8 @@ class SessionStore(Protocol):
 
 
 @frozen
-class LoadSessions(Effect[tuple[KeptSession, ...]]):
-    """Every session that the store has of a listener, longest idle first; those that cannot be read are left out."""
+class LoadSessions(Effect["tuple[KeptSession, ...] | None"]):
+    """Every session that the store has of a listener, longest idle first; None if it cannot be read."""
 
     listener: str
 

@@ -1,70 +1,91 @@
 """Kind Frontegg: app passwords and access tokens of a Frontegg tenant (spec auth.md section 12).
 
-An app password is exchanged for an access token, once for all who present it at
-the same time, and the token's claims are kept until most of its time has
-passed.  Each caller's user name is compared by itself, so nobody's mistake is
-somebody else's.  Every refusal looks the same from outside.
+An app password stands for an access token that it is exchanged for
+(`app_passwords`).  Each caller's user name is compared by itself, so nobody's
+mistake is somebody else's.  Every refusal looks the same from outside.
 """
 
 from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode
-from collections import OrderedDict
 from collections.abc import Mapping
-from hmac import digest
-from json import dumps
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, field, frozen
+from attrs import Attribute, evolve, field, frozen
 
-from ..asks import Moment, Sleep
-from ..latch import Await, Latch
+from ..asks import Moment
+from ..config import ConfigurationError, kind_of
+from ..http.response import reason
 from ..lobby import network_of
-from ..observe.records import Report, Trouble
+from ..observe.frontegg_metrics import FronteggMetrics
+from .app_passwords import AppPasswords, Grant
 from .chain import Rejected, too_many
-from .effects import FetchDocument, Fetched, FetchFailed, Pem, VerifySignature
+from .effects import Pem, VerifySignature
 from .identity import Proof
 from .jwt import groups_of, read_object, read_token, whole
-from .roles import is_reserved, is_user_name, named
-from .throttle import Reservation
+from .keyring import url_scheme
+from .roles import is_user_name, named, token_may_name
 
 if TYPE_CHECKING:
-    from ..config import Dialect
+    from ..config import Dialect, Settings
+    from ..http.request import Request
     from ..moment import Entropy
     from .identity import Identity
     from .throttle import Throttle
 
 PREFIX = "mzp_"
-KEPT = 4096
-ATTEMPT_SECONDS = 5.0
-TOTAL_SECONDS = 30.0
-FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 2.0
-REFRESH_PART = 0.8
-LONGEST_ANSWER = 64 * 1024
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
 _HEX = re.compile(r"[0-9a-fA-F]{64}")
 _LONG = 64
 
 BAD = "invalid credentials"
+OUTAGE = "app password cannot be exchanged"
+
+
+def _string(_: Any, attribute: Attribute[str], value: object) -> None:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"frontegg.{attribute.name}", f"expected a string, got {kind_of(value)}")
+
+
+def _string_or_none(_: Any, attribute: Attribute[str | None], value: object) -> None:
+    if value is not None:
+        _string(_, attribute, value)  # type: ignore[arg-type]
+
+
+def _url(_: Any, attribute: Attribute[str], value: str) -> None:
+    _string(_, attribute, value)
+    if url_scheme(value) is None:
+        raise ConfigurationError(f"frontegg.{attribute.name}", "expected a URL of http or https")
+
+
+def _uuid_text(_: Any, attribute: Attribute[str], value: str) -> None:
+    _string(_, attribute, value)
+    if not _is_uuid(value):
+        raise ConfigurationError(f"frontegg.{attribute.name}", "expected a UUID")
+
+
+def _pem_text(_: Any, attribute: Attribute[str], value: str) -> None:
+    _string(_, attribute, value)
+    if "-----BEGIN PUBLIC KEY-----" not in value:
+        raise ConfigurationError(f"frontegg.{attribute.name}", "expected a public key as PEM text")
 
 
 @frozen(kw_only=True)
 class FronteggSettings:
-    """The tenant.
+    """The tenant.  Raises `ConfigurationError` for what cannot be one.
 
     `public_key` is the PEM of the key that signs its tokens; `token_url` is
     where app passwords are exchanged.  Who has `admin_role` is a superuser.
     `issuer` is published for OAuth clients, if it is given.
     """
 
-    token_url: str
-    tenant_id: str
-    public_key: str = field(repr=False)
-    admin_role: str = "mzadmin"
-    group_claim: str = "groups"
-    issuer: str | None = None
+    token_url: str = field(validator=_url)
+    tenant_id: str = field(validator=_uuid_text)
+    public_key: str = field(repr=False, validator=_pem_text)
+    admin_role: str = field(default="mzadmin", validator=_string)
+    group_claim: str = field(default="groups", validator=_string)
+    issuer: str | None = field(default=None, validator=_string_or_none)
 
 
 @frozen
@@ -146,32 +167,25 @@ def _is_uuid(value: object) -> bool:
     return isinstance(value, str) and _UUID.fullmatch(value) is not None
 
 
-class _Flight:
-    """An exchange that several callers wait for; not `done` after the latch opened: it was given up."""
-
-    __slots__ = ("done", "latch", "result")
-
-    def __init__(self) -> None:
-        self.latch = Latch()
-        self.done = False
-        self.result: AccessToken | bool = False
-
-
 class FronteggTokens:
-    """Judges app passwords and tokens.  `exchanges` counts those that were begun."""
+    """Judges app passwords and tokens."""
 
-    def __init__(self, dialect: Dialect, throttle: Throttle, entropy: Entropy) -> None:
-        self.exchanges = 0
+    def __init__(
+        self,
+        dialect: Dialect,
+        common: Settings,
+        throttle: Throttle,
+        entropy: Entropy,
+        metrics: FronteggMetrics | None = None,
+    ) -> None:
         self._dialect = dialect
-        self._throttle = throttle
-        self._key = entropy.token(32)
-        self._kept: OrderedDict[bytes, tuple[AccessToken, float]] = OrderedDict()
-        self._flights: dict[bytes, _Flight] = {}
+        self._common = common
+        self.passwords = AppPasswords(throttle, entropy, metrics or FronteggMetrics(), self._verified, self._renewed)
 
     async def prove_token(self, settings: FronteggSettings, token: str) -> Identity | Rejected:
         """Who an access token is of."""
         access = await self._verified(settings, token)
-        return self._identity(access) if access is not None else Rejected(BAD)
+        return self._identity(access, Proof(ends=float(access.expires))) if access is not None else Rejected(BAD)
 
     async def prove_password(
         self, settings: FronteggSettings, peer: str, user: str, password: str
@@ -180,97 +194,45 @@ class FronteggTokens:
         pair = parse_app_password(password)
         if pair is None or not is_user_name(user):
             return Rejected(BAD, user=user)
-        access = await self._access(settings, network_of(peer), pair)
-        if isinstance(access, int | float):
-            return too_many(access, user)
-        if access is None or not same_user(user, access.user):
+        grant = await self.passwords.grant_of(settings, network_of(peer), pair)
+        if grant is True:
+            status = self._common.upstream_failure_status
+            return Rejected(
+                OUTAGE, body="unauthorized" if status == 401 else reason(status).lower(), user=user, status=status
+            )
+        if grant is False:
             return Rejected(BAD, user=user)
-        return self._identity(access)
+        if not isinstance(grant, Grant):
+            return too_many(grant, user)
+        if not same_user(user, grant.access.user):
+            return Rejected(BAD, user=user)
+        return self._identity(grant.access, Proof(grant=grant.key))
 
-    def _identity(self, access: AccessToken) -> Identity | Rejected:
-        """No token makes anybody an internal user, nor gives a name that belongs to nobody."""
-        if is_reserved(access.user, self._dialect):
+    def _outage(self, user: str) -> Rejected:
+        """The tenant could not be asked: the operator says whether that is told from a wrong password."""
+        if self._common.upstream_failure_status == 401:
+            return Rejected(OUTAGE, user=user)
+        status = self._common.upstream_failure_status
+        return Rejected(OUTAGE, body=reason(status).lower(), user=user, status=status)
+
+    def _identity(self, access: AccessToken, proof: Proof) -> Identity | Rejected:
+        if not token_may_name(access.user, self._dialect, self._common):
             return Rejected("role dissallowed", user=access.user)
         return evolve(
             named(access.user, "Frontegg", self._dialect),
             groups=access.groups,
             admin=access.admin,
             superuser=access.admin,
-            proof=Proof(ends=float(access.expires)),
+            proof=proof,
         )
 
-    async def _access(
-        self, settings: FronteggSettings, network: str, pair: tuple[str, str]
-    ) -> AccessToken | float | None:
-        """The token of an app password: kept, under way, or exchanged now; seconds when there were too many."""
-        key = digest(self._key, "\0".join((settings.token_url, *pair)).encode(), "sha256")
-        while True:
-            now = await Moment()
-            delay = self._throttle.delay(network, pair[0], now.mono)
-            if delay:
-                return delay
-            kept = self._kept.get(key)
-            if kept is not None and now.mono < kept[1] and now.wall <= kept[0].expires:
-                self._kept.move_to_end(key)
-                return kept[0]
-            flight = self._flights.get(key)
-            if flight is None:
-                return await self._fly(settings, network, pair, key)
-            await Await(flight.latch)
-            if flight.done:
-                return flight.result if isinstance(flight.result, AccessToken) else None
-
-    async def _fly(
-        self, settings: FronteggSettings, network: str, pair: tuple[str, str], key: bytes
-    ) -> AccessToken | float | None:
-        reservation = await self._throttle.reserve(network, pair[0])
-        if not isinstance(reservation, Reservation):
-            return reservation
-        flight = self._flights[key] = _Flight()
-        wrong = False
-        try:
-            flight.result = await self._exchange(settings, pair)
-            flight.done, wrong = True, flight.result is False
-            if not isinstance(flight.result, AccessToken):
-                return None
-            now = await Moment()
-            validity = flight.result.expires - now.wall
-            self._keep(key, flight.result, now.mono + REFRESH_PART * (validity if validity > 0 else 60.0))
-            return flight.result
-        finally:
-            reservation.release(failed=wrong)
-            del self._flights[key]
-            flight.latch.open()
-
-    def _keep(self, key: bytes, access: AccessToken, until: float) -> None:
-        self._kept[key] = (access, until)
-        self._kept.move_to_end(key)
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-
-    async def _exchange(self, settings: FronteggSettings, pair: tuple[str, str]) -> AccessToken | bool:
-        """The token; False: the tenant refuses the password; True: nobody can say (an outage, a useless answer)."""
-        self.exchanges += 1
-        body = dumps({"clientId": pair[0], "secret": pair[1]}).encode()
-        post = FetchDocument(settings.token_url, ATTEMPT_SECONDS, LONGEST_ANSWER, body=body)
-        pause, until = FIRST_PAUSE, (await Moment()).mono + TOTAL_SECONDS
-        while True:
-            answer = await post
-            if isinstance(answer, Fetched) and answer.status not in (408, 429) and answer.status < 500:
-                break
-            if (await Moment()).mono + pause >= until:
-                await Report(Trouble(f"app passwords cannot be exchanged: {_what(answer)}"))
-                return True
-            await Sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
-        if not 200 <= answer.status < 300:
+    def _renewed(self, request: Request, access: AccessToken) -> bool:
+        """Whoever rests on a session has what its new token says; False for one who had more rights before."""
+        before = request.identity
+        if before is None or (before.superuser and not access.admin):
             return False
-        reply = read_object(answer.body) or {}
-        shaped = isinstance(reply.get("expiresIn"), int) and all(
-            isinstance(reply.get(name), str) for name in ("expires", "accessToken", "refreshToken")
-        )
-        access = await self._verified(settings, reply["accessToken"]) if shaped else None
-        return access if access is not None else True
+        request.identity = evolve(before, groups=access.groups, admin=access.admin, superuser=access.admin)
+        return True
 
     async def _verified(self, settings: FronteggSettings, token: str) -> AccessToken | None:
         """RS256 with the tenant's key and nothing else; the header's own ideas do not count."""
@@ -280,10 +242,3 @@ class FronteggTokens:
         if not await VerifySignature(Pem(settings.public_key), "RS256", parts.signed, parts.signature):
             return None
         return read_access(parts.payload, settings, (await Moment()).wall)
-
-
-def _what(answer: Fetched | FetchFailed) -> str:
-    if isinstance(answer, FetchFailed):
-        return answer.reason
-    trace = f", trace {answer.trace}" if answer.trace else ""
-    return f"status {answer.status}{trace}"

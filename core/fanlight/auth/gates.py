@@ -22,11 +22,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..asks import Moment
 from ..http.cors import answer_fields, preflight_fields
 from ..http.response import empty, text
 from ..observe.escape import escape
 from .authorization import Unusable, decode
-from .chain import MISSING, Rejected, authenticator_for, believe
+from .chain import MISSING, Carried, Rejected, authenticator_for, believe, found
 from .decisions import Refusal
 from .groups import GROUPS, Cors, Group, RouteGroup
 from .host import NO_HOST, HostGuard, resolve_host, split_host
@@ -35,11 +36,12 @@ from .origin import is_foreign_write, is_loopback, is_own, sends_cookie, write_r
 from .roles import Policy, named, role_allowed
 
 if TYPE_CHECKING:
+    from ..asks import Routine
     from ..config import Dialect
     from ..http.request import Head, Request
     from ..http.response import Fields, Response
     from ..listeners import Listener
-    from .authorization import Credentials, Password, Token
+    from .authorization import Password, Token
     from .chain import Authenticate
     from .origin import Origins
     from .sessions import Sessions
@@ -55,6 +57,7 @@ _SINGLE = ("authorization", "host", "origin")
 _BASIC_PAGES = ("/memory", "/hierarchical-memory", "/prof/", "/debug/pprof/")
 _METADATA_PATH = "/.well-known/oauth-protected-resource"
 _HOSTS_KEPT = 256
+_NAMES_KEPT = 1024
 
 
 class Decision:
@@ -116,8 +119,16 @@ class Decision:
         self.user = user
         return self
 
-    def settled(self) -> Decision:
-        """A copy for the outcome of authentication, which must never be kept with the head."""
+    def settled(self, head: Head) -> Decision:
+        """A decision for the outcome of authentication, which must never be kept with `head`.
+
+        A head that carries credentials is one request's alone: it loses this
+        very decision.  Others may be read again, and keep it; theirs is a copy.
+        """
+        if self.credentialed:
+            head.cache = None
+            self.pending = False
+            return self
         copy = Decision(
             self.gates,
             self.group,
@@ -173,9 +184,11 @@ class Gates:
         self._believes = listener.authenticator == "None"
         self._authenticator = authenticator or authenticator_for(listener.authenticator, dialect)
         self._sessions = sessions
+        self._cookie = sessions.cookie.name if sessions is not None else dialect.session_cookie
         self.advertises_oauth = advertise_oauth
         self._guard = HostGuard(listener.allowed_hosts, http_host_name) if self._believes else None
         self._hosts: dict[str, Response | None] = {}
+        self._allowed: dict[tuple[RouteGroup, str], bool] = {}
         self._anonymous = named(dialect.anonymous_user, "None", dialect)
         self._by_header = {user: named(user, "None", dialect) for user in dialect.user_header_values}
         self._plans = {name: _Plan(group, listener, dialect, origins) for name, group in GROUPS.items()}
@@ -252,25 +265,39 @@ class Gates:
         decision.identity = self._anonymous
         return decision
 
-    async def authenticate(self, request: Request, decision: Decision) -> Decision:
-        """Gates 9 to 11 for a `pending` decision: one with an `identity` or an `answer`."""
+    def authenticate(self, request: Request, decision: Decision) -> Decision | Routine[Decision]:
+        """Gates 9 to 11 for a `pending` decision: one with an `identity` or an `answer`.
+
+        At once where it is known who sent the request, else a routine that asks.
+        An Authorization field is judged alone; a session counts only without one.
+        """
         if not decision.pending:
             return decision
-        settled = decision.settled()
-        credentials = decode(request.head.values.get("authorization"))
-        outcome = await self._identified(request, credentials, settled)
-        return self._settle(request.head, settled, outcome)
+        head = request.head
+        settled = decision.settled(head)
+        value = head.values.get("authorization")
+        if value is None and self._sessions is not None:
+            carried = self._sessions.find(request)
+            if not isinstance(carried, Carried):
+                return self._settle_late(request, settled, carried)
+            settled.cookie = carried.cookie
+            return self._settle(head, settled, carried.outcome or MISSING)
+        credentials = decode(value)
+        if credentials is Unusable.MALFORMED:
+            return self._settle(head, settled, MISSING)
+        known = self._authenticator(request, credentials, request.arrived)
+        if isinstance(known, (Identity, Rejected)):
+            return self._settle(head, settled, known)
+        return self._settle_late(request, settled, known)
 
-    async def _identified(self, request: Request, credentials: Credentials, decision: Decision) -> Identity | Rejected:
-        """Gates 9 and 10.  An Authorization field is judged alone; a session counts only without one."""
-        if credentials is Unusable.MALFORMED or credentials is Unusable.DUPLICATE:
-            return MISSING
-        if self._sessions is not None and credentials is Unusable.ABSENT:
-            carried = await self._sessions.find(request)
-            decision.cookie = carried.cookie
-            if carried.outcome is not None:
-                return carried.outcome
-        return await self._authenticator(request, credentials)
+    async def _settle_late(
+        self, request: Request, decision: Decision, asking: Routine[Identity | Rejected] | Routine[Carried]
+    ) -> Decision:
+        outcome = await asking
+        if isinstance(outcome, Carried):
+            decision.cookie = outcome.cookie
+            outcome = outcome.outcome or MISSING
+        return self._settle(request.head, decision, outcome)
 
     async def carried(self, request: Request, decision: Decision) -> Decision:
         """The session that a WebSocket's handshake carries, whatever its Authorization field says.
@@ -279,11 +306,12 @@ class Gates:
         """
         if self._sessions is None or "cookie" not in request.head.values:
             return decision
-        settled = decision.settled()
-        carried = await self._sessions.find(request)
+        settled = decision.settled(request.head)
+        finding = self._sessions.find(request)
+        carried = finding if isinstance(finding, Carried) else await finding
         settled.cookie = carried.cookie
         if isinstance(carried.outcome, Rejected):
-            return settled.refused(UNAUTHORIZED, carried.outcome.reason)
+            return settled.refused(carried.outcome.response(), carried.outcome.reason)
         settled.identity = carried.outcome
         return settled
 
@@ -301,7 +329,7 @@ class Gates:
         elif carried is not None and self._believes:
             outcome = Rejected("credentials beside the trusted header")
         else:
-            outcome = await self._authenticator(request, credentials)
+            outcome = await found(self._authenticator(request, credentials, await Moment()))
         if isinstance(outcome, Identity) and not self.allows(outcome, "ws"):
             return Rejected("role dissallowed", user=outcome.user)
         return outcome
@@ -310,7 +338,20 @@ class Gates:
         """Gate 11: do the group's roles admit `identity`?  A group without roles admits nobody."""
         if privileged and not identity.privileged:
             return False
-        return role_allowed(identity.user, self._plans[group].policy, self.dialect)
+        allowed = self._allowed.get((group, identity.user))
+        if allowed is None:
+            if len(self._allowed) >= _NAMES_KEPT:
+                self._allowed.clear()
+            allowed = role_allowed(identity.user, self._plans[group].policy, self.dialect)
+            self._allowed[group, identity.user] = allowed
+        return allowed
+
+    def reaches(self, identity: Identity) -> bool:
+        """Does any group that is served and asks for roles admit `identity`?"""
+        return any(
+            group.roles is not None and self.listener.serves(group.name) and self.allows(identity, group.name)
+            for group in GROUPS.values()
+        )
 
     def websocket_origin(self, request: Request) -> bool:
         """May this handshake go on, as far as its Origin tells?  False: 403, empty.
@@ -321,7 +362,7 @@ class Gates:
         origin = request.head.values.get("origin")
         if origin is None or self._is_good(origin, request.head, request.secure):
             return True
-        return not self._believes and not sends_cookie(request.head, self.dialect.session_cookie)
+        return not self._believes and not sends_cookie(request.head, self._cookie)
 
     def mcp_origin(self, head: Head) -> bool:
         """May an MCP request go on, as far as its Origin tells?  False: 403, empty.
@@ -395,7 +436,7 @@ class Gates:
             return True
         if plan.write_rule == "session" and "authorization" in head.values:
             return False
-        return sends_cookie(head, self.dialect.session_cookie)
+        return sends_cookie(head, self._cookie)
 
     def _is_good(self, origin: str, head: Head, secure: bool) -> bool:
         """On the list, or our own."""

@@ -15,13 +15,14 @@ class Proof:
     """What an identity rests on, for as long as somebody goes on using it.
 
     `mark` is that of the role (`users.Role.mark`), empty where there was no
-    role; `session` the key of a login session; `ends` when it is over, in Unix
-    seconds.
+    role; `session` the key of a login session; `grant` that of an app
+    password's session with its tenant; `ends` when it is over, in Unix seconds.
     """
 
     mark: str = ""
     session: bytes | None = None
     ends: float | None = None
+    grant: bytes | None = None
 
 
 @frozen

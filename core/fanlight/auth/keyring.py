@@ -4,7 +4,7 @@ Nothing is fetched before a token comes.  One refresh at a time, whose result
 everybody shares; after a good one, unknown keys are not looked for again at
 once.  So whoever sends made-up tokens causes next to no traffic.  The cache
 belongs to one issuer, and a new set replaces it whole: what the provider
-withdraws stops working.
+withdraws stops working.  Keys that grow old are fetched anew in the background.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..asks import Moment
+from ..background import Begin
 from ..http.body import NotJson, parse_json
 from ..latch import Await, Latch
 from ..observe.records import Report, Trouble
@@ -66,10 +67,10 @@ class KeyRing:
         mono = (await Moment()).mono
         age = mono - self._fetched_at if self._fetched_at is not None else None
         if age is not None and kid in self._keys and age <= STALE_SECONDS:
-            # One request pays for the others; if it fails, the old keys go on.
-            if age > AGE_SECONDS and self._flight is None and mono - self._tried_at >= RETRY_SECONDS:
-                await self._refreshed(issuer)
-            return self._keys.get(kid, NO_KEY)
+            if age > AGE_SECONDS and mono - self._tried_at >= RETRY_SECONDS:
+                self._tried_at = mono
+                await Begin(lambda: self._renew(issuer))  # nobody waits for it; if it fails, the old keys go on
+            return self._keys[kid]
         if age is not None and age < MISS_SECONDS:
             return NO_KEY
         failure = await self._refreshed(issuer)
@@ -90,6 +91,11 @@ class KeyRing:
                 flight.waiting -= 1
             if flight.done:
                 return flight.failure
+
+    async def _renew(self, issuer: str) -> None:
+        """Refresh in the background, unless somebody else does or the issuer is another one by now."""
+        if issuer == self._issuer and self._flight is None:
+            await self._fly(issuer)
 
     async def _fly(self, issuer: str) -> str | None:
         flight = self._flight = _Flight()

@@ -2,7 +2,7 @@
 
 The settings are read afresh for each token.  Checks come in a fixed order and
 the first failure is told in a short text that says what, and nothing of the
-values.  A token never makes anybody an internal user.
+values.  A token never makes anybody an internal user, unless the settings say so.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from .effects import VerifySignature
 from .identity import Proof
 from .jwt import FAULTY, NO_KID, Claims, groups_of, read_claims, read_token
 from .keyring import BAD_ISSUER, FETCH_FAILED, KeyRing
-from .roles import is_reserved, is_user_name, named
+from .roles import is_user_name, named, token_may_name
 
 if TYPE_CHECKING:
-    from ..config import Dialect
+    from ..config import Dialect, Settings
     from .identity import Identity
     from .users import Users
 
@@ -38,12 +38,16 @@ class OidcSettings:
     `issuer` None: no token is good.  `audiences`: one of them must be in the
     token; none: the audience is not looked at.  `user_claim` is the name of the
     claim that is the user's name, `group_claim` the path to the groups.
+    `console_client_id` and `console_scopes` are for the login of a console in
+    the browser; `/api/console/config` tells them and the issuer to everybody.
     """
 
     issuer: str | None = None
     audiences: Sequence[str] = ()
     user_claim: str = "sub"
     group_claim: str = "groups"
+    console_client_id: str = ""
+    console_scopes: str = ""
 
 
 def refused(text: str) -> Rejected:
@@ -59,8 +63,9 @@ def is_outage(rejected: Rejected) -> bool:
 class OidcTokens:
     """Judges tokens; holds the provider's keys."""
 
-    def __init__(self, dialect: Dialect, users: Users) -> None:
+    def __init__(self, dialect: Dialect, users: Users, common: Settings) -> None:
         self._dialect = dialect
+        self._common = common
         self._users = users
         self._ring = KeyRing()
 
@@ -78,7 +83,8 @@ class OidcTokens:
             return refused(NO_KID)
         key = await self._ring.find(settings.issuer, parts.kid)
         if isinstance(key, str):
-            return refused(key)
+            status = self._common.upstream_failure_status if key == FETCH_FAILED else 401
+            return evolve(refused(key), status=status)
         if not key.fits(parts.algorithm):
             return refused(FAULTY)
         if not await VerifySignature(key, parts.algorithm, parts.signed, parts.signature):
@@ -97,7 +103,7 @@ class OidcTokens:
         role = self._users.find(name)
         if role is not None and not role.login:
             return refused("role is not allowed to login")
-        if is_reserved(name, self._dialect):
+        if not token_may_name(name, self._dialect, self._common):
             return Rejected("role dissallowed", user=name)
         return evolve(
             named(name, "Oidc", self._dialect),

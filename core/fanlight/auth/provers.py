@@ -18,8 +18,10 @@ from .throttle import Rate
 
 if TYPE_CHECKING:
     from ..app import App
+    from ..asks import Routine
     from ..http.request import Request
-    from ..moment import Entropy
+    from ..moment import Entropy, Now
+    from ..observe.frontegg_metrics import FronteggMetrics
     from .authorization import Credentials
     from .identity import Identity
 
@@ -29,37 +31,50 @@ _UNSET = OidcSettings()
 class Provers:
     """Every way to prove a name.  The methods are authenticators (`chain.Authenticate`)."""
 
-    def __init__(self, app: App, entropy: Entropy) -> None:
+    def __init__(self, app: App, entropy: Entropy, metrics: FronteggMetrics | None = None) -> None:
         settings = app.settings
         named = Rate(settings.auth_failure_burst, settings.auth_failure_refill_seconds)
         peer = Rate(settings.peer_auth_failure_burst, settings.peer_auth_failure_refill_seconds)
         self._app = app
-        self.checks = PasswordChecks(app.users, named, peer, entropy)
-        self.oidc = OidcTokens(app.dialect, app.users)
-        self.frontegg = FronteggTokens(app.dialect, self.checks.throttle, entropy)
+        app.users.default_iterations = settings.scram_iterations
+        self.checks = PasswordChecks(
+            app.users,
+            app.dialect,
+            named,
+            peer,
+            entropy,
+            iterations=settings.scram_iterations,
+            filed=settings.users_file is not None,
+        )
+        self.oidc = OidcTokens(app.dialect, app.users, settings)
+        self.frontegg = FronteggTokens(app.dialect, settings, self.checks.throttle, entropy, metrics)
 
-    async def by_password(self, request: Request, credentials: Credentials, /) -> Identity | Rejected:
+    def by_password(
+        self, request: Request, credentials: Credentials, now: Now, /
+    ) -> Identity | Rejected | Routine[Identity | Rejected]:
         """Kind Password: a token is nothing here, and nothing that is wrong."""
         if not isinstance(credentials, Password):
             return MISSING
-        return await prove_password(
-            self.checks, self._app.dialect, request.peer, credentials.user, credentials.password
-        )
+        return prove_password(self.checks, request.peer, credentials.user, credentials.password, now)
 
-    async def by_oidc(self, request: Request, credentials: Credentials, /) -> Identity | Rejected:
+    def by_oidc(
+        self, request: Request, credentials: Credentials, now: Now, /
+    ) -> Identity | Rejected | Routine[Identity | Rejected]:
         """Kind Oidc: a token is judged by the provider's keys, a password as on kind Password."""
         if not isinstance(credentials, Token):
-            return await self.by_password(request, credentials)
+            return self.by_password(request, credentials, now)
         proof = self.oidc.prove(self._app.oidc or _UNSET, credentials.token)
-        return await prove_bearer(self.checks.throttle, request.peer, proof, is_outage)
+        return prove_bearer(self.checks.throttle, request.peer, proof, is_outage)
 
-    async def by_frontegg(self, request: Request, credentials: Credentials, /) -> Identity | Rejected:
+    def by_frontegg(
+        self, request: Request, credentials: Credentials, now: Now, /
+    ) -> Identity | Rejected | Routine[Identity | Rejected]:
         """Kind Frontegg: app passwords and access tokens."""
         settings = self._app.frontegg
         assert settings is not None  # a listener of this kind does not start without (`App`)
         if isinstance(credentials, Password):
-            return await self.frontegg.prove_password(settings, request.peer, credentials.user, credentials.password)
+            return self.frontegg.prove_password(settings, request.peer, credentials.user, credentials.password)
         if not isinstance(credentials, Token):
             return MISSING
         proof = self.frontegg.prove_token(settings, credentials.token)
-        return await prove_bearer(self.checks.throttle, request.peer, proof, lambda rejected: False)
+        return prove_bearer(self.checks.throttle, request.peer, proof, lambda rejected: False)

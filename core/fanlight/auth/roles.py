@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..config import Dialect
+from ..config import Dialect, Settings
 from .identity import Identity, Kind, Roles
 
 ROLES: tuple[Roles, ...] = ("Normal", "Internal", "NormalAndInternal")
@@ -33,6 +33,17 @@ def is_reserved(user: str, dialect: Dialect) -> bool:
     return user.startswith(dialect.reserved_prefixes) or (user.isascii() and user.lower() in dialect.reserved_any_case)
 
 
+def token_may_name(user: str, dialect: Dialect, settings: Settings) -> bool:
+    """May a provider's token say that somebody is `user`?
+
+    Never a name that belongs to nobody, and an internal user's only where the
+    operator trusts the provider so far (spec auth.md O8.2).
+    """
+    if is_internal(user, dialect):
+        return settings.allow_internal_from_token
+    return not is_reserved(user, dialect)
+
+
 def role_allowed(user: str, roles: Policy, dialect: Dialect) -> bool:
     """Do `roles` admit `user`?  A missing policy is a wiring error and admits nobody."""
     if roles == "Anybody":
@@ -48,9 +59,13 @@ def role_allowed(user: str, roles: Policy, dialect: Dialect) -> bool:
 
 def is_user_name(user: str) -> bool:
     """1 to 255 bytes of UTF-8 without control characters (C0, DEL, C1)."""
-    if not 0 < len(user) <= _LONGEST_NAME or any(c < " " or "\x7f" <= c <= "\x9f" for c in user):
+    if not 0 < len(user) <= _LONGEST_NAME:
         return False
-    return user.isascii() or len(user.encode("utf-8", "surrogatepass")) <= _LONGEST_NAME
+    if user.isascii():
+        return user.isprintable()  # of ASCII, all but the controls
+    if any(c < " " or "\x7f" <= c <= "\x9f" for c in user):
+        return False
+    return len(user.encode("utf-8", "surrogatepass")) <= _LONGEST_NAME
 
 
 def named(user: str, kind: Kind, dialect: Dialect) -> Identity:

@@ -10,17 +10,19 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
+from ..asks import Moment
 from ..latch import Await, Latch
-from .chain import Rejected
-from .cookies import ID_BYTES, id_bytes, id_text, is_session_id, remove_session, session_values, set_session
+from .chain import NOTHING, Carried, Rejected
+from .cookies import ID_BYTES, SessionCookie, id_bytes, id_text, is_session_id, session_values
 from .effects import KeepSessions, KeptSession, LoadSessions
 from .identity import Identity, Proof
 from .roles import named
 from .session_table import Session, SessionTable
 
 if TYPE_CHECKING:
+    from ..asks import Routine
     from ..config import Dialect
     from ..http.request import Request
     from ..moment import Entropy
@@ -30,17 +32,18 @@ _KEPT_EVERY = 60.0
 """A store hears of activity so often; what it does not hear of a restart may take back."""
 
 EXPIRED = Rejected("session expired")
+UNREADABLE = Rejected("failed to update session")
+UNWRITABLE = Rejected("failed to update session", body="", status=500)
 
 
-@frozen
-class Carried:
-    """What a request's cookie says: an identity, a rejection, or nothing; and the Set-Cookie value to answer with."""
+class _Loading:
+    """A look into the store that several requests wait for; not `failed` after the latch opened: try again."""
 
-    outcome: Identity | Rejected | None = None
-    cookie: str | None = None
+    __slots__ = ("failed", "latch")
 
-
-NOTHING = Carried()
+    def __init__(self) -> None:
+        self.latch = Latch()
+        self.failed = False
 
 
 class Sessions:
@@ -58,7 +61,7 @@ class Sessions:
         users: Users,
         entropy: Entropy,
         absolute: float,
-        secure: bool = False,
+        cookie: SessionCookie | None = None,
         stored: bool = False,
     ) -> None:
         self.table = SessionTable(absolute)
@@ -66,40 +69,56 @@ class Sessions:
         self._dialect = dialect
         self._users = users
         self._entropy = entropy
-        self._secure = secure
+        self.cookie = cookie or SessionCookie(dialect.session_cookie)
         self._stored = stored
         self._loaded = not stored
-        self._loading: Latch | None = None
+        self._loading: _Loading | None = None
 
-    async def find(self, request: Request) -> Carried:
-        """Gate 9 (spec auth.md S3).  More than one cookie of the name is none."""
-        values = session_values(request.head, self._dialect.session_cookie)
+    def find(self, request: Request) -> Carried | Routine[Carried]:
+        """Gate 9 (spec auth.md S3); a routine where a store is asked or told.
+
+        More than one cookie of the name is none.
+        """
+        values = session_values(request.head, self.cookie.name)
         if len(values) != 1:
             return NOTHING
         if not is_session_id(values[0]):
-            return Carried(None, self._removal())
-        if not self._loaded:
-            await self._load()
-        key = key_of(id_bytes(values[0]))
-        session = self.table.use(key, request.arrived.wall)
+            return Carried(None, self.cookie.removal)
+        return self._use(values[0], request.arrived.wall) if self._loaded else self._load_and_use(values[0])
+
+    def _use(self, value: str, wall: float) -> Carried | Routine[Carried]:
+        """The session that the cookie names, active from now on."""
+        key = key_of(id_bytes(value))
+        session = self.table.use(key, wall)
         if session is None:
-            return Carried(None, self._removal())
-        identity = self._identity(key, session) if isinstance(session, Session) else None
-        if identity is None or not isinstance(session, Session):
+            return Carried(None, self.cookie.removal)
+        identity = self._identity(key, session) if session != "expired" else None
+        if identity is None or session == "expired":
             self.table.drop(key)
-            await self._keep()
-            return Carried(EXPIRED, self._removal())
+            return self._told(Carried(EXPIRED, self.cookie.removal))
+        carried = Carried(identity, self.cookie.set_value(value))
         if self._stored and session.active - session.kept >= _KEPT_EVERY:
             self.table.changed.add(key)
-            await self._keep()
-        return Carried(identity, set_session(self._dialect.session_cookie, values[0], secure=self._secure))
+            return self._told(carried)
+        return carried
+
+    async def _load_and_use(self, value: str) -> Carried:
+        if not await self._load():
+            return Carried(UNREADABLE)
+        used = self._use(value, (await Moment()).wall)  # whoever came later may have been quicker
+        return used if isinstance(used, Carried) else await used
+
+    async def _told(self, carried: Carried) -> Carried:
+        """Tell the store; a request whose activity cannot be kept fails, one that is refused is refused either way."""
+        kept = await self._keep()
+        return carried if kept or carried.outcome is EXPIRED else Carried(UNWRITABLE)
 
     def _identity(self, key: bytes, session: Session) -> Identity | None:
         """Who the session is of, if its credentials still hold; worked out once for each value of the role."""
         role = self._users.find(session.user)
         if session.identity is not None and session.identity[0] is role:
             return session.identity[1]
-        if role is None or not role.login or role.mark != session.mark:
+        if role is None or not role.login or not role.vouches(session.mark):
             return None
         proof = Proof(session.mark, key)
         identity = named(session.user, "Password", self._dialect)
@@ -114,8 +133,8 @@ class Sessions:
         there before the login is never worth more after it (threats: T3).
         """
         assert identity.proof is not None
-        if not self._loaded:
-            await self._load()
+        if not await self._load():
+            return None
         self._end_named(request)
         raw = self._entropy.token(ID_BYTES)
         wall = request.arrived.wall
@@ -124,39 +143,48 @@ class Sessions:
         if not await self._keep():
             self.table.drop(key)
             return None
-        return set_session(self._dialect.session_cookie, id_text(raw), secure=self._secure)
+        return self.cookie.set_value(id_text(raw))
 
     async def end(self, request: Request) -> bool:
         """Log out: the sessions that the request's cookies name are over; False if a store still has one."""
-        if not self._loaded:
-            await self._load()
+        if not await self._load():
+            return False
         self._end_named(request)
         return await self._keep()
 
     def _end_named(self, request: Request) -> None:
-        values = session_values(request.head, self._dialect.session_cookie)
+        values = session_values(request.head, self.cookie.name)
         keys = [key_of(id_bytes(value)) for value in values if is_session_id(value)]
         ended = [key for key in keys if self.table.drop(key) is not None]
         if ended:
             request.server.end_sockets(lambda identity, proof: proof.session in ended)
 
-    def _removal(self) -> str:
-        return remove_session(self._dialect.session_cookie, secure=self._secure)
+    async def _load(self) -> bool:
+        """Take over what the store knows; one asks, the others wait for it.
 
-    async def _load(self) -> None:
-        """Take over what the store knows; one asks, the others wait for it."""
+        False while it cannot be read: its sessions may be good, so nobody is
+        told that they are none, and the next request asks again.
+        """
         while not self._loaded:
             if self._loading is not None:
-                await Await(self._loading)
+                loading = self._loading
+                await Await(loading.latch)
+                if loading.failed:
+                    return False
                 continue
-            latch = self._loading = Latch()
+            loading = self._loading = _Loading()
             try:
-                for kept in await LoadSessions(self._listener):
+                known = await LoadSessions(self._listener)
+                loading.failed = known is None
+                for kept in known or ():
                     self.table.restore(kept.key, Session(kept.user, kept.created, kept.active, kept.mark))
-                self._loaded = True
+                self._loaded = known is not None
             finally:
                 self._loading = None
-                latch.open()
+                loading.latch.open()
+            if loading.failed:
+                return False
+        return True
 
     async def _keep(self) -> bool:
         """Tell the store what has changed; True as well where there is none."""

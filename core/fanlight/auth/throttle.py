@@ -88,6 +88,7 @@ class Throttle:
         self._peer = peer
         self._most = most
         self._buckets: OrderedDict[Key, Bucket] = OrderedDict()
+        self._overflowed = False
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -99,7 +100,9 @@ class Throttle:
         return max((self._delay(key, mono) for key, _ in self._keys(network, user)), default=0.0)
 
     def _delay(self, key: Key, mono: float) -> float:
-        bucket = self._buckets.get(key) or self._buckets.get(_wider(key))
+        bucket = self._buckets.get(key)
+        if bucket is None and self._overflowed:
+            bucket = self._buckets.get(_wider(key))
         return bucket.delay(mono) if bucket is not None else 0.0
 
     def peer_delay(self, network: str, mono: float) -> float:
@@ -151,6 +154,7 @@ class Throttle:
         if bucket is None and len(self._buckets) >= self._most:
             self.settle(mono)
             if len(self._buckets) >= self._most:
+                self._overflowed = True
                 key = _wider(key) if len(self._buckets) < 2 * self._most else "overflow"
                 bucket = self._buckets.get(key)
         if bucket is None:

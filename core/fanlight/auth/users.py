@@ -38,15 +38,21 @@ class Role:
     `mark` is what a session remembers of the credentials it was made with;
     another one ends it.  It is not the stored form itself, so that a list of
     sessions tells nothing.  `iterations` is the count of the stored form, 0 for
-    none and for a malformed one.
+    none and for a malformed one.  `former` is the mark before the same password
+    was hashed anew.
     """
 
     stored: str | None = field(default=None, repr=False)
     login: bool = True
     superuser: bool = False
     epoch: int = 0
+    former: str = field(default="", eq=False, repr=False)
     mark: str = field(init=False, eq=False, repr=False, default=Factory(_mark_of, takes_self=True))
     iterations: int = field(init=False, eq=False, repr=False, default=Factory(_iterations_of, takes_self=True))
+
+    def vouches(self, mark: str) -> bool:
+        """Is `mark` of these very credentials?"""
+        return mark == self.mark or (mark == self.former and bool(mark))
 
 
 NOBODY = Role(login=False)
@@ -58,15 +64,18 @@ Watcher = Callable[[frozenset[str]], None]
 class Users:
     """The directory.  Any thread may read it and change it, but only one at a time may change it.
 
-    `iterations` is the count that most stored forms have: a check of a name
-    that nobody has costs as much (threats: T2).
+    `iterations` is the count that most stored forms have (none:
+    `default_iterations`): a check of a name that nobody has costs as much
+    (threats: T2).
     """
 
     def __init__(self, roles: Mapping[str, Role] | None = None) -> None:
         self._roles: Mapping[str, Role] = {}
         self._watchers: tuple[Watcher, ...] = ()
         self._counts: Counter[int] = Counter()
+        self._renewed: dict[str, str] = {}
         self._drops = 0
+        self.default_iterations = ITERATIONS
         self.iterations = ITERATIONS
         if roles:
             self.replace(roles)
@@ -81,6 +90,24 @@ class Users:
     def find(self, name: str) -> Role | None:
         """The user of exactly that name."""
         return self._roles.get(name)
+
+    def stored_of(self, role: Role) -> str | None:
+        """What a password of `role` is checked against: its stored form, or the one that took its place."""
+        return self._renewed.get(role.stored, role.stored) if role.stored is not None else None
+
+    def renew(self, name: str, role: Role, stored: str) -> bool:
+        """The same password, hashed anew: `stored` takes the place of the role's form, and ends nothing.
+
+        False if `name` has another role by now.  The role itself stays, so
+        another thread may put another one in its place meanwhile.
+        """
+        if role.stored is not None and self._roles.get(name) is role:
+            self._counts[self._count(role)] -= 1
+            self._renewed[role.stored] = stored
+            self._counts[self._count(role)] += 1
+            self._usual()
+            return True
+        return False
 
     def put(self, name: str, stored: str | None, *, login: bool = True, superuser: bool = False) -> None:
         """Add a user, or replace what is known of one.
@@ -106,8 +133,8 @@ class Users:
         self.replace({name: evolve(role, epoch=role.epoch + 1) for name, role in self._roles.items()})
 
     def _set(self, name: str, role: Role) -> None:
-        self._counts[count_of(self._roles.get(name))] -= 1
-        self._counts[count_of(role)] += 1
+        self._forget(self._roles.get(name))
+        self._counts[self._count(role)] += 1
         self._changed({**self._roles, name: role}, frozenset((name,)))
 
     def drop(self, name: str) -> bool:
@@ -115,7 +142,7 @@ class Users:
         old = self._roles.get(name)
         if old is None:
             return False
-        self._counts[count_of(old)] -= 1
+        self._forget(old)
         self._drops += 1
         self._changed({other: role for other, role in self._roles.items() if other != name}, frozenset((name,)))
         return True
@@ -126,23 +153,44 @@ class Users:
         A user whose credentials changed gets a new epoch, even if the new
         value brings none, so an epoch never stands for two passwords.
         """
-        self._counts = Counter(map(count_of, roles.values()))
         self._drops += len(self._roles.keys() - roles.keys())
         new = {name: self._raised(self._roles.get(name), role) for name, role in roles.items()}
+        kept = {role.stored for role in new.values()}
+        self._renewed = {old: renewed for old, renewed in self._renewed.items() if old in kept}
+        self._counts = Counter(map(self._count, new.values()))
         self._changed(new, frozenset(name for name, role in self._roles.items() if new.get(name) != role))
 
     def _changed(self, roles: Mapping[str, Role], names: frozenset[str]) -> None:
         self._roles = roles
-        usual = max(((number, count) for count, number in self._counts.items() if count and number), default=(0, 0))
-        self.iterations = usual[1] or ITERATIONS
+        self._usual()
         for watcher in self._watchers:
             watcher(names)
+
+    def _usual(self) -> None:
+        usual = max(((number, count) for count, number in self._counts.items() if count and number), default=(0, 0))
+        self.iterations = usual[1] or self.default_iterations
+
+    def _count(self, role: Role | None) -> int:
+        """The iterations of what a password of `role` is checked against; 0 without one."""
+        renewed = self._renewed.get(role.stored or "") if role is not None else None
+        if renewed is None:
+            return role.iterations if role is not None else 0
+        parts = parse(renewed)
+        return parts.iterations if parts is not None else 0
+
+    def _forget(self, role: Role | None) -> None:
+        self._counts[self._count(role)] -= 1
+        if role is not None and role.stored is not None:
+            self._renewed.pop(role.stored, None)
 
     def _raised(self, old: Role | None, new: Role) -> Role:
         if old is None:
             return evolve(new, epoch=new.epoch + self._drops)  # somebody of that name may have been here before
-        if old.stored == new.stored and (new.login or not old.login):
-            return evolve(new, epoch=max(old.epoch, new.epoch))
+        kept = new.login or not old.login
+        if old.stored == new.stored and kept:
+            return evolve(new, epoch=max(old.epoch, new.epoch), former=old.former)
+        if old.stored is not None and self._renewed.get(old.stored) == new.stored and kept:
+            return evolve(new, epoch=max(old.epoch, new.epoch), former=old.mark)  # what `renew` said, from a file
         return evolve(new, epoch=max(old.epoch + 1, new.epoch))
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
@@ -153,11 +201,6 @@ class Users:
             self._watchers = tuple(other for other in self._watchers if other is not watcher)
 
         return stop
-
-
-def count_of(role: Role | None) -> int:
-    """The iterations of a role's stored form; 0 without one."""
-    return role.iterations if role is not None else 0
 
 
 def check_user(name: object, stored: object, path: str) -> None:

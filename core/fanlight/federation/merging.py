@@ -8,7 +8,7 @@ No series is written twice, and of two types under one name the first one stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from attrs import field, frozen
 
@@ -146,19 +146,25 @@ class Merged:
     """Our own exposition with the parts of others in it, slice by slice: see `pages.metrics.Sliced`.
 
     `own` is text 0.0.4 in slices, `parts` come in order.  `rules` are those of
-    our own metrics.  `conflicts` collects the names under which a process has
+    our own metrics.  `conflict` is told each name under which a process has
     another type than the first one had; its lines are left out.
     """
 
-    def __init__(self, own: Iterable[bytes], parts: Sequence[Parts], rules: Rules, directory: Directory) -> None:
+    def __init__(
+        self,
+        own: Iterable[bytes],
+        parts: Sequence[Parts],
+        rules: Rules,
+        directory: Directory,
+        conflict: Callable[[str], object],
+    ) -> None:
         self.ended = False
-        self.conflicts: set[str] = set()
+        self._conflict = conflict
         self._own = own
         self._waiting = _by_family(parts)
         self._rules = rules
         self._directory = directory
         self._slices = self._all()
-        self._held: list[bytes] = []
 
     def __next__(self) -> bytes:
         """The next slice, which may be empty."""
@@ -223,7 +229,7 @@ class Merged:
                 if _shape(part.kind) == _shape(family.kind):
                     yield from _pieces(_without(part.lines, family.series))
                 else:
-                    self.conflicts.add(family.name)
+                    self._conflict(family.name)
 
     def _foreign(self, name: str) -> Iterator[bytes]:
         """A family that only others have: help and type of the first."""
@@ -234,7 +240,7 @@ class Merged:
             if _shape(part.kind) == _shape(first.kind):
                 yield from _pieces(part.lines)
             else:
-                self.conflicts.add(name)
+                self._conflict(name)
 
 
 class _OpenFamily:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..auth.decisions import Refusal, admission_of
+from ..auth.decisions import Admission, Refusal
 from ..auth.fields import common_fields
 from ..auth.gates import Decision
 from ..auth.host import redirect_to_https
@@ -35,10 +35,11 @@ class Exchange:
     """What the pipeline keeps of one exchange, for metrics, records and the answer's fields.
 
     `label` is the path for metrics, `cells` where they are counted; `security`
-    what the log is to be told with the answer.
+    what the log is to be told with the answer, `admission` what it is to be
+    told at once.
     """
 
-    __slots__ = ("cells", "decision", "label", "place", "request", "security")
+    __slots__ = ("admission", "cells", "decision", "label", "place", "request", "security")
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -46,6 +47,7 @@ class Exchange:
         self.place: Place | None = None
         self.decision: Decision | None = None
         self.security: Refusal | Exposure | None = None
+        self.admission: Admission | None = None
         self.cells: RouteCells | None = None
 
     def route(self) -> Routine[Response | None] | Response:
@@ -83,25 +85,34 @@ class Exchange:
             # `OPTIONS *` is about the server and no group: a preflight's answer would be about a path.
             return _OPTIONS if request.path == "*" and decision.answer.status == 200 else self._refused(decision)
         if decision.pending:
-            return self._prove(decision)
+            proof = gates.authenticate(request, decision)
+            return self._proved(proof) if isinstance(proof, Decision) else self._prove(proof)
         request.identity = decision.identity
         return self._dispatch(params)
 
-    async def _prove(self, decision: Decision) -> Response | None:
-        """Gates 9 to 11 for a listener that asks for proof, then the handler.
+    async def _prove(self, proof: Routine[Decision]) -> Response | None:
+        """Gates 9 to 11 where somebody has to be asked, then the handler.
 
         The one part of the pipeline that may have to wait, so a routine of its
         own.
         """
-        gates = self.request.listener.gates
-        self.decision = decision = await gates.authenticate(self.request, decision)
+        outcome = self._proved(await proof)
+        if self.admission is not None:
+            await Report(self.admission)
+        return outcome if isinstance(outcome, Response) else await outcome
+
+    def _proved(self, decision: Decision) -> Routine[Response | None] | Response:
+        """What follows from the outcome of gates 9 to 11."""
+        self.decision = decision
         if decision.answer is not None:
             return self._refused(decision)
-        self.request.identity = decision.identity
-        await Report(admission_of(self.request))
+        identity = self.request.identity = decision.identity
+        assert identity is not None
+        request = self.request
+        audit = request.server.audit
+        self.admission = audit.admitted(request, identity, decision.group, "HTTP request", request.arrived.wall)
         _, params = decision.match
-        outcome = self._dispatch(params)
-        return outcome if isinstance(outcome, Response) else await outcome
+        return self._dispatch(params)
 
     def _refused(self, decision: Decision) -> Response:
         """The decision's answer; what is to be logged of it is kept in `security`."""
@@ -131,7 +142,7 @@ class Exchange:
                 return greeting
             if not request.listener.gates.websocket_origin(request):
                 assert self.decision is not None
-                return self._refused(self.decision.settled().refused(FORBIDDEN, "cross-site WebSocket"))
+                return self._refused(self.decision.settled(request.head).refused(FORBIDDEN, "cross-site WebSocket"))
         request.route = route
         if route.websocket and self.decision is not None and "cookie" in request.head.values:
             return self._carry(self.decision, route.handler)
@@ -150,7 +161,9 @@ class Exchange:
         decision = self.decision
         if decision is None:
             return response.fields + common_fields(response, credentialed=False)
-        own = response.fields + decision.fields
+        common = common_fields(response, credentialed=decision.credentialed)
+        fields = response.fields + decision.fields + common
         if decision.cookie is not None and response.status < 500:
-            own = (*own, ("set-cookie", decision.cookie))
-        return own + common_fields(response, credentialed=decision.credentialed)
+            # Last, so that the wire may know what stands before it from other answers.
+            return (*fields, ("set-cookie", decision.cookie))
+        return fields

@@ -27,11 +27,13 @@ Message = str | bytes
 class PeerClosed:
     """The peer sent Close (or broke the rules, or left): no message will follow.
 
-    `code` is what it gave (1005: none, 1006: the connection was lost).
+    `code` is what it gave (1005: none, 1006: the connection was lost); with
+    `fault` it broke the rules, and is answered with that code.
     """
 
     code: int
     reason: str = ""
+    fault: bool = field(default=False, eq=False)
 
 
 @frozen

@@ -70,6 +70,13 @@ USAGE = MetricQuerySet(
                 SELECT 'none' AS type, 'none' AS envelope_type, 'none' AS size, count(*) AS value
                 FROM process.objects WHERE kind = 'Sink'""",
         ),
+        MetricQuery(
+            metric_name="mz_connections_count",
+            help="Open connections to this server by protocol.",
+            query="""
+                SELECT labels->>'protocol' AS type, sum(value) AS value FROM process.metrics
+                WHERE name = 'fanlight_connections_open' GROUP BY ALL ORDER BY ALL""",
+        ),
         _count("mz_tables_count", "Tables", "Table"),
         MetricQuery(
             metric_name="mz_catalog_items",

@@ -292,22 +292,24 @@ class HttpMetrics:
             self._durations,
             self._lag,
         )
+        self.beside: tuple[Together, ...] = ()
+        """Families of features that few servers have."""
         self.memory: Memory | None = None
         """What the metrics page remembers between scrapes; made by its first one."""
 
     @property
     def families(self) -> tuple[TallyFamily | SpreadFamily, ...]:
         """All families, one by one, in the order in which they are shown."""
-        return self._together.parts
+        return tuple(part for whole in (self._together, *self.beside) for part in whole.parts)
 
     @property
     def shown(self) -> tuple[OwnFamily, ...]:
         """All families as a scrape takes them: together."""
-        return (self._together,)
+        return (self._together, *self.beside)
 
-    def authenticated(self, source: str, kind: str, outcome: str) -> None:
-        """Somebody was let in or refused."""
-        self._auth.cell(source, kind, outcome)._value += 1.0
+    def decisions(self, source: str, kind: str, outcome: str) -> Tally:
+        """The count of those who were let in or refused; the same object each time."""
+        return self._auth.cell(source, kind, outcome)
 
     def route(self, path: str, source: str) -> RouteCells:
         """The cells of a route on a listener; the same object each time."""

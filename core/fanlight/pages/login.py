@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..auth.chain import Rejected, prove_password
-from ..auth.cookies import remove_session
-from ..auth.decisions import admission_of, refusal_of
+from ..asks import Moment
+from ..auth.audit import report_admission
+from ..auth.chain import Rejected, found, prove_password
+from ..auth.decisions import refusal_of
 from ..auth.origin import sends_cookie
 from ..http.body import read_json, repeated, wrong_shape
 from ..http.response import Refused, empty
@@ -31,19 +32,23 @@ async def login(request: Request) -> Response:
     """POST /api/login with `{"username": string, "password": string}`: 200 and a new cookie, or 401; both empty.
 
     415, 413, 400 or 422 for a body that is none; 429 while too many failed.
-    Whether any route admits the user is not asked here, but at every use.
+    Whether any route admits the user is asked at every use, and here only if
+    `login_requires_reachable_role` says so.
     """
     user, password = await _credentials(request)
     provers = request.server.provers
     assert provers is not None
-    outcome = await prove_password(provers.checks, request.server.app.dialect, request.peer, user, password)
+    outcome = await found(prove_password(provers.checks, request.peer, user, password, await Moment()))
     if isinstance(outcome, Rejected):
         await Report(refusal_of(request, outcome, "HTTP login"))
         return _DENIED if outcome.status == 401 else outcome.response()
+    if request.server.app.settings.login_requires_reachable_role and not request.listener.gates.reaches(outcome):
+        await Report(refusal_of(request, Rejected("role dissallowed", user=user), "HTTP login"))
+        return _DENIED
     cookie = await _sessions(request).begin(request, outcome)
     if cookie is None:
         return _FAILED
-    await Report(admission_of(request, outcome, "HTTP login"))
+    await report_admission(request, outcome, "HTTP login")
     return empty(200, ("set-cookie", cookie))
 
 
@@ -51,10 +56,10 @@ async def logout(request: Request) -> Response:
     """POST /api/logout: 200, empty, whatever the cookie was worth; the session and its sockets are over."""
     if not await _sessions(request).end(request):
         return _FAILED
-    name = request.server.app.dialect.session_cookie
-    if not sends_cookie(request.head, name):
+    cookie = _sessions(request).cookie
+    if not sends_cookie(request.head, cookie.name):
         return empty(200)
-    return empty(200, ("set-cookie", remove_session(name, secure=request.listener.tls)))
+    return empty(200, ("set-cookie", cookie.removal))
 
 
 async def _credentials(request: Request) -> tuple[str, str]:

@@ -46,7 +46,7 @@ async def public(request: Request) -> Response:
     """200 with text 0.0.4, whatever Accept says; 503, empty, where it is switched off; 400 for malformed `options`."""
     app = request.server.app
     parse_options(request.query)
-    if not app.enable_public_metrics_endpoint:
+    if app.system.get("enable_public_metrics_endpoint") == "off":
         return empty(503)
     from ..federation.merging import Merged, up
     from ..federation.rules import read_rules
@@ -55,8 +55,13 @@ async def public(request: Request) -> Response:
     found = await _federated(list(app.workers.remote), directory)
     await _tell([f"{replica.full_name}/{process}: {each.trouble}" for replica, process, each in found if each.trouble])
     own, failures = await everything(request.server, TEXT)
+
+    def conflict(name: str) -> None:
+        failures.append((name, TypeError("a worker has another type of it: left out")))
+
     parts = [up(found), *[digested.parts for _, _, digested in found]]
-    return await respond(request, TEXT, Merged(own, parts, read_rules(app.metric_rules), directory), failures, ())
+    merged = Merged(own, parts, read_rules(app.metric_rules), directory, conflict)
+    return await respond(request, TEXT, merged, failures, ())
 
 
 def _directory(app: App) -> Directory:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..asks import LimitTime, Race, Sleep, TimeUp
+from ..auth.audit import report_admission
 from ..auth.chain import Rejected
-from ..auth.decisions import admission_of, refusal_of
+from ..auth.decisions import refusal_of
 from ..auth.identity import Identity
 from ..http.body import NotJson, parse_json
 from ..http.response import Refused, text
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 CROWDED = text(429, "too many requests, try again later")
 UNAUTHORIZED = "unauthorized"
+NO_MESSAGE = Rejected("no first message")
 PROTOCOL_ERROR = 1002
 
 
@@ -78,6 +80,8 @@ async def _admitted(request: Request) -> Mapping[str, str] | None:
     finally:
         lobby.leave(request.peer)
     if isinstance(opening, PeerClosed):
+        if opening.fault:  # too long, say: refused like any other
+            await Report(refusal_of(request, NO_MESSAGE, "WebSocket", "debug"))
         return None
     identity = await _proved(request, opening)
     if opening is None or isinstance(identity, Rejected):
@@ -91,7 +95,7 @@ async def _admitted(request: Request) -> Mapping[str, str] | None:
 async def _proved(request: Request, opening: Opening | None) -> Identity | Rejected:
     """Who the first message is from; finding that out has a time of its own, so that nobody holds a socket open."""
     if opening is None:
-        return Rejected("no first message")
+        return NO_MESSAGE
     await LimitTime(request.server.limits.verification)
     try:
         identity = await request.listener.gates.admit(request, opening.credentials)
@@ -103,7 +107,7 @@ async def _proved(request: Request, opening: Opening | None) -> Identity | Rejec
         if not await Vouch():
             request.identity = None
             return Rejected("session expired", user=identity.user)
-        await Report(admission_of(request, how="WebSocket"))
+        await report_admission(request, identity, "WebSocket")
     return identity
 
 

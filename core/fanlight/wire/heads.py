@@ -45,6 +45,9 @@ def prefix(status: int, fields: Fields) -> bytes:
     Length, date and connection are for the caller to add: they differ from
     answer to answer.  Raises `UnsafeField`.
     """
+    if fields and fields[-1][0] in _UNSHARED:  # what stands before it may be known
+        name, value = fields[-1]
+        return b"%b%b: %b\r\n" % (prefix(status, fields[:-1]), name.encode(), encode_field(name, value))
     key = (status, fields)
     known = _PREFIXES.get(key)
     if known is not None:

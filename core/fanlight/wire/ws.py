@@ -184,7 +184,7 @@ class WebSocket:
         """Answer the end of the peer's messages, now that all before it are answered."""
         if isinstance(item, Fault):
             self.close(item.code, "")
-            return PeerClosed(item.code)
+            return PeerClosed(item.code, fault=True)
         if self._frames.state is ConnectionState.REMOTE_CLOSING:
             code = None if item.code == CloseReason.NO_STATUS_RCVD else item.code
             self._send(CloseConnection(code or CloseReason.NO_STATUS_RCVD, item.reason or None))

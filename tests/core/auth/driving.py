@@ -14,6 +14,7 @@ from attrs import define, field
 
 from fanlight.asks import ClientGone, Effect, Moment, Sleep
 from fanlight.auth.effects import VerifySignature
+from fanlight.background import Begin
 from fanlight.latch import Await
 from fanlight.moment import Now
 from fanlight.observe.records import Report
@@ -53,6 +54,9 @@ class Actor:
             elif isinstance(ask, Report):
                 self.crowd.reported.append(ask.record)
                 answer = None
+            elif isinstance(ask, Begin):
+                self.crowd.begun.append(self.crowd.start(ask.task()))
+                answer = None
             elif isinstance(ask, VerifySignature):
                 answer = verify(ask)
             elif isinstance(ask, Await) and ask.latch.is_open:
@@ -80,18 +84,22 @@ class Actor:
 
 @define
 class Crowd:
-    """Routines under one clock.  `asked` are the effects that wait, oldest first."""
+    """Routines under one clock.  `asked` are the effects that wait, oldest first, `begun` the background's tasks."""
 
     now: Now = START
     ready: list[tuple[Actor, Any]] = field(factory=list)
     asked: list[tuple[Actor, Any]] = field(factory=list)
     reported: list[Any] = field(factory=list)
+    begun: list[Actor] = field(factory=list)
 
-    def start(self, routine: Coroutine[Any, Any, Any]) -> Actor:
-        """Run a routine until it waits."""
+    def start(self, routine: Any) -> Actor:
+        """Run a routine until it waits; what is no routine is an outcome that was known at once."""
         actor = Actor(self, routine)
-        actor.step(None)
-        self.run()
+        if isinstance(routine, Coroutine):
+            actor.step(None)
+            self.run()
+        else:
+            actor.ended, actor.result = True, routine
         return actor
 
     def run(self) -> None:

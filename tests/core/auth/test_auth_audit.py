@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fanlight.auth.audit import KEPT, Audit
 from fanlight.auth.decisions import Admission, Refusal
+from fanlight.auth.identity import Identity
+from fanlight.http.request import Request
 from fanlight.moment import Now
 from fanlight.observe.metrics import HttpMetrics
 from fanlight.observe.records import Exposure
@@ -19,14 +24,19 @@ def refusal(text: str = "invalid credentials", peer: str = PEER, status: int = 4
     return Refusal(text, status, "main", "base", "Password", peer, '"ada"')
 
 
+def admitted(audit: Audit, wall: float, user: str = "ada") -> Admission | None:
+    request = cast(Request, SimpleNamespace(listener=SimpleNamespace(name="main"), peer=PEER))
+    return audit.admitted(request, Identity(user, "Password"), "base", "HTTP request", wall)
+
+
 def count(metrics: HttpMetrics, outcome: str) -> float:
-    return metrics._auth.cell("main", "Password", outcome)._value
+    return metrics.decisions("main", "Password", outcome)._value
 
 
 def test_decisions_are_counted_and_kept() -> None:
     metrics = HttpMetrics()
     audit = Audit(metrics)
-    assert not audit.told(Admission("main", "base", "Password", PEER, '"ada"'), Now(1.0, 5.0))
+    assert admitted(audit, 5.0) is None
     assert audit.told(refusal(), Now(1.0, 6.0))
     assert audit.told(refusal("too many attempts", status=429), Now(1.0, 7.0))
     assert [(event.wall, event.outcome, event.reason) for event in audit.events] == [
@@ -36,7 +46,11 @@ def test_decisions_are_counted_and_kept() -> None:
     ]
     assert [count(metrics, outcome) for outcome in ("accepted", "refused", "limited")] == [1, 1, 1]
     audit.tells_admissions = True
-    assert audit.told(Admission("main", "base", "Password", PEER, '"ada"'), Now(1.0, 5.0))
+    record = admitted(audit, 8.0, "a\nb")
+    assert record == Admission("main", "base", "Password", PEER, '"a\\nb"')
+    assert audit.told(record, Now(1.0, 8.0))
+    assert audit.events[-1].user == '"a\\nb"'
+    assert count(metrics, "accepted") == 2
 
 
 def test_what_is_no_decision_is_told_and_not_kept() -> None:

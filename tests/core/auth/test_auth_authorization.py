@@ -93,3 +93,9 @@ def test_any_base64_is_read_in_one_spelling_only(encoded: str) -> None:
     credentials = decode(f"Basic {encoded}")
     if isinstance(credentials, Password):
         assert f"Basic {encoded.lstrip(' ')}" == basic(f"{credentials.user}:{credentials.password}")
+
+
+def test_the_first_and_the_last_visible_character() -> None:
+    assert decode("Bearer !~") == Token("!~")
+    assert decode("Bearer X!") == Token("X!")
+    assert decode("Bearer \x7f") is decode("Bearer a b") is Unusable.MALFORMED

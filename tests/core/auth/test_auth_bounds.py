@@ -9,7 +9,7 @@ import pytest
 
 from fanlight.auth import checks
 from fanlight.auth.checks import WRONG, Refused
-from fanlight.auth.cookies import id_bytes, id_text
+from fanlight.auth.cookies import SessionCookie, id_bytes, id_text
 from fanlight.auth.effects import AwaitPassword, KeepSessions, KeptSession, LoadSessions
 from fanlight.auth.identity import Identity, Proof
 from fanlight.auth.scram import ITERATIONS, LONGEST_PASSWORD, derive, parse
@@ -118,7 +118,12 @@ def secured() -> Desk:
     """A desk behind TLS, under a name of its own."""
     desk = Desk()
     desk.sessions = Sessions(
-        "main", dialect=Dialect(), users=desk.users, entropy=desk.entropy, absolute=7 * 86_400, secure=True
+        "main",
+        dialect=Dialect(),
+        users=desk.users,
+        entropy=desk.entropy,
+        absolute=7 * 86_400,
+        cookie=SessionCookie("mz_session", secure=True),
     )
     return desk
 

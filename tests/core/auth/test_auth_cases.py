@@ -15,7 +15,6 @@ from typing import Any, cast
 
 import pytest
 
-from fanlight.asks import Routine
 from fanlight.auth.authorization import Credentials, Password, Token, parse_authorization
 from fanlight.auth.chain import MISSING, Authenticate, Rejected
 from fanlight.auth.gates import Decision, Gates
@@ -123,7 +122,7 @@ HTTP_CASES = [case for case in CASES if applies(case)]
 def checker(users: dict[str, Any]) -> Authenticate:
     """Kind Password over the plain passwords of the case."""
 
-    async def check(request: Request, credentials: Credentials, /) -> Identity | Rejected:
+    def check(request: Request, credentials: Credentials, now: Now, /) -> Identity | Rejected:
         if not isinstance(credentials, Password):
             return MISSING
         user = users.get(credentials.user, {"password": None})
@@ -179,12 +178,9 @@ def sent(case: dict[str, Any]) -> Request:
 def decided(case: dict[str, Any]) -> tuple[Decision, RouteGroup]:
     gates, request = built(case), sent(case)
     group = group_of(case["request"]["path"], gates.listener)
-    routine: Routine[Decision] = gates.authenticate(request, gates.decide(request, group))
-    try:
-        routine.send(None)
-    except StopIteration as done:
-        return cast(Decision, done.value), group
-    raise AssertionError("it asked for something")
+    decision = gates.authenticate(request, gates.decide(request, group))
+    assert isinstance(decision, Decision), "it asks for something"
+    return decision, group
 
 
 def lines(decision: Decision) -> Iterator[tuple[str, str]]:

@@ -10,13 +10,22 @@ from hypothesis import strategies as st
 
 from fanlight.asks import Routine
 from fanlight.auth.authorization import Credentials, Password, Token, Unusable
-from fanlight.auth.chain import MISSING, Rejected, authenticator_for, believe, prove_bearer, prove_password, too_many
-from fanlight.auth.checks import WRONG, PasswordChecks, Refused
+from fanlight.auth.chain import (
+    MISSING,
+    Rejected,
+    authenticator_for,
+    believe,
+    found,
+    prove_bearer,
+    prove_password,
+    too_many,
+)
+from fanlight.auth.checks import WRONG, Found, PasswordChecks, Refused
 from fanlight.auth.identity import Identity, Kind
 from fanlight.auth.throttle import Rate, Throttle
-from fanlight.auth.users import Role
 from fanlight.config import Dialect
 from fanlight.http.request import Request
+from tests.sim import START
 
 from .driving import Crowd
 
@@ -53,7 +62,7 @@ def run(routine: Routine[Any]) -> Any:
 def test_kind_none(credentials: Credentials, outcome: Identity | Rejected) -> None:
     assert believe(credentials, DIALECT) == outcome
     if not isinstance(credentials, Unusable) or credentials is Unusable.ABSENT:
-        assert run(authenticator_for("None", DIALECT)(REQUEST, credentials)) == outcome
+        assert authenticator_for("None", DIALECT)(REQUEST, credentials, START) == outcome
 
 
 @given(st.text(), st.text(), st.text())
@@ -86,46 +95,43 @@ def test_a_refused_token_costs_the_network_a_try(outcome: Identity | Rejected, o
 
 
 class _Found:
-    """Checks that find what they are told to."""
+    """Checks that find what they are told to, at once or late."""
 
-    def __init__(self, found: Role | Refused) -> None:
-        self.found = found
-        self.asked: list[tuple[str, str, str]] = []
+    def __init__(self, outcome: Found, *, late: bool = False) -> None:
+        self.outcome = outcome
+        self.late = late
+        self.asked: list[tuple[str, str, str, float]] = []
 
-    async def check(self, peer: str, user: str, password: str) -> Role | Refused:
-        self.asked.append((peer, user, password))
-        return self.found
+    def check(self, peer: str, user: str, password: str, mono: float) -> Found | Routine[Found]:
+        self.asked.append((peer, user, password, mono))
+        return self._check() if self.late else self.outcome
+
+    async def _check(self) -> Found:
+        return self.outcome
 
 
+@pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize(
-    ("found", "outcome"),
+    ("outcome", "told"),
     [
-        (Role("stored"), Identity("ada", "Password")),
-        (Role("stored", superuser=True), Identity("ada", "Password", superuser=True)),
+        (Identity("ada", "Password", superuser=True), Identity("ada", "Password", superuser=True)),
         (WRONG, Rejected("invalid credentials", user="ada")),
         (Refused(0.2), too_many(1, "ada")),
         (Refused(59.2), too_many(60, "ada")),
     ],
 )
-def test_kind_password(found: Role | Refused, outcome: Identity | Rejected) -> None:
-    checks = _Found(found)
-    answer = run(prove_password(cast(PasswordChecks, checks), DIALECT, "192.0.2.7", "ada", "secret"))
-    assert answer == outcome
-    assert checks.asked == [("192.0.2.7", "ada", "secret")]
-    if isinstance(found, Role):
-        assert answer.proof.mark == found.mark
-
-
-def test_password_of_an_internal_user() -> None:
-    checks = cast(PasswordChecks, _Found(Role("stored")))
-    outcome = run(prove_password(checks, DIALECT, "", "mz_system", ""))
-    assert outcome == Identity("mz_system", "Password", internal=True)
+def test_kind_password(outcome: Found, told: Identity | Rejected, late: bool) -> None:
+    checks = _Found(outcome, late=late)
+    proof = prove_password(cast(PasswordChecks, checks), "192.0.2.7", "ada", "secret", START)
+    assert isinstance(proof, (Identity, Rejected)) is not late
+    assert run(found(proof)) == told
+    assert checks.asked == [("192.0.2.7", "ada", "secret", START.mono)]
 
 
 @pytest.mark.parametrize("user", ["", "a\nb", "é" * 128])
 def test_a_name_that_is_none_is_not_checked(user: str) -> None:
-    checks = _Found(Role("stored"))
-    outcome = run(prove_password(cast(PasswordChecks, checks), DIALECT, "", user, "secret"))
+    checks = _Found(Identity("ada"))
+    outcome = prove_password(cast(PasswordChecks, checks), "", user, "secret", START)
     assert outcome == Rejected("invalid credentials", user=user)
     assert checks.asked == []
 

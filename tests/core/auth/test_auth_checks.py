@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from hmac import digest
 from typing import Any
 
 import pytest
 
 from fanlight.asks import ClientGone, EffectFailed
 from fanlight.auth.checks import BUSY, WRONG, PasswordChecks, Refused, Turns
-from fanlight.auth.effects import AwaitPassword, Secret, VerifyPassword
+from fanlight.auth.effects import AwaitPassword, HashPassword, Secret, StorePassword, VerifyPassword
+from fanlight.auth.identity import Identity, Proof
 from fanlight.auth.scram import derive, parse, verify
 from fanlight.auth.throttle import Rate
 from fanlight.auth.users import Role, Users
+from fanlight.config import Dialect
 from tests.sim import Seeded
 
 from .driving import Actor, Crowd
@@ -24,18 +27,27 @@ USERS = {
     "none": Role(None),
     "odd": Role("SCRAM-SHA-256$nonsense"),
 }
+ADA = Identity("ada", "Password", superuser=True)
 
 
 class Checking:
     """Checks of a few users, and the attempts that are under way."""
 
-    def __init__(self, burst: int = 3, peer: int = 0) -> None:
+    def __init__(self, burst: int = 3, peer: int = 0, iterations: int = 2, *, filed: bool = False) -> None:
         self.users = Users(USERS)
-        self.checks = PasswordChecks(self.users, Rate(burst, 60.0), Rate(peer, 1.0), Seeded(1))
+        self.checks = PasswordChecks(
+            self.users,
+            Dialect(),
+            Rate(burst, 60.0),
+            Rate(peer, 1.0),
+            Seeded(1),
+            iterations=iterations,
+            filed=filed,
+        )
         self.crowd = Crowd()
 
     def start(self, user: str, password: str, peer: str = PEER) -> Actor:
-        return self.crowd.start(self.checks.check(peer, user, password))
+        return self.crowd.start(self.checks.check(peer, user, password, self.crowd.now.mono))
 
     def work(self, index: int = 0) -> VerifyPassword:
         """Do the oldest check that waits, for real."""
@@ -54,7 +66,7 @@ class Checking:
 
 
 def test_right() -> None:
-    assert Checking().check("ada", "wonderland") == USERS["ada"]
+    assert Checking().check("ada", "wonderland") == ADA
 
 
 @pytest.mark.parametrize(
@@ -94,10 +106,34 @@ def test_a_success_is_remembered_for_a_minute() -> None:
     checking = Checking()
     checking.check("ada", "wonderland")
     checking.crowd.pass_time(59.9)
-    assert checking.start("ada", "wonderland").result == USERS["ada"]
+    assert checking.start("ada", "wonderland").result == ADA
     assert not checking.start("ada", "other").ended
     checking.crowd.pass_time(0.2)
     assert not checking.start("ada", "wonderland").ended
+
+
+def test_what_is_remembered_is_of_the_role_that_there_is_now() -> None:
+    checking = Checking()
+    checking.check("ada", "wonderland")
+    checking.users.revoke("ada")  # and nobody has told the checks
+    assert not checking.start("ada", "wonderland").ended
+    identity = checking.check("ada", "wonderland")
+    role = checking.users.find("ada")
+    assert role is not None
+    assert identity.proof == Proof(role.mark)
+
+
+def test_names_of_internal_users() -> None:
+    checking = Checking()
+    checking.users.put("mz_system", STORED)
+    assert checking.check("mz_system", "wonderland") == Identity("mz_system", "Password", internal=True)
+
+
+def test_the_memory_is_keyed_by_an_hmac() -> None:
+    checking = Checking()
+    checking.check("ada", "wonderland")
+    expected = digest(Seeded(1).token(32), f"ada\0wonderland\0{STORED}".encode(), "sha256")
+    assert list(checking.checks._kept) == [expected]
 
 
 def test_another_password_or_other_users_end_what_is_remembered() -> None:
@@ -118,7 +154,7 @@ def test_the_throttle_is_asked_before_the_memory() -> None:
         assert checking.check("ada", "guess") == WRONG
     assert checking.check("ada", "wonderland") == Refused(60.0)
     assert checking.crowd.asked == []
-    assert checking.check("ada", "wonderland", "192.0.2.8") == USERS["ada"]
+    assert checking.check("ada", "wonderland", "192.0.2.8") == ADA
 
 
 def test_equal_attempts_share_a_check_and_its_cost() -> None:
@@ -127,7 +163,7 @@ def test_equal_attempts_share_a_check_and_its_cost() -> None:
     wrong = [checking.start("ada", "guess") for _ in range(20)]
     assert len(checking.crowd.asked) == 2
     checking.work()
-    assert all(actor.result == USERS["ada"] for actor in right)
+    assert all(actor.result == ADA for actor in right)
     checking.work()
     assert all(actor.result == WRONG for actor in wrong)
     assert checking.checks.throttle.delay(PEER, "ada", checking.crowd.now.mono) == 0
@@ -151,7 +187,7 @@ def test_who_does_the_check_for_others_and_leaves_is_replaced() -> None:
     assert isinstance(first.error, ClientGone)
     assert len(checking.crowd.asked) == 1
     checking.work()
-    assert second.result == USERS["ada"]
+    assert second.result == ADA
 
 
 def test_leaving_before_the_hash_is_begun_costs_nothing() -> None:
@@ -194,7 +230,7 @@ def test_a_broken_engine_is_a_bug_and_costs_nothing() -> None:
     actor = checking.start("ada", "wonderland")
     checking.crowd.answer(EffectFailed("MemoryError"))
     assert isinstance(actor.error, EffectFailed)
-    assert checking.check("ada", "wonderland") == USERS["ada"]
+    assert checking.check("ada", "wonderland") == ADA
 
 
 def test_four_at_once_sixty_four_wait_and_no_more() -> None:
@@ -241,3 +277,45 @@ def test_a_place_that_was_given_to_someone_gone_is_given_on() -> None:
     assert third.result is True
     turns.leave()
     assert crowd.start(turns.enter("c")).result is True
+
+
+@pytest.mark.parametrize("filed", [False, True])
+def test_a_right_password_of_another_count_is_hashed_anew(filed: bool) -> None:
+    checking = Checking(iterations=3, filed=filed)
+    assert checking.check("ada", "wonderland") == ADA
+    assert checking.check("ada", "wonderland", "192.0.2.8") == ADA
+    ((_, effect),) = checking.crowd.asked
+    assert isinstance(effect, HashPassword)
+    assert (effect.password.reveal(), effect.iterations) == ("wonderland", 3)
+    assert "wonderland" not in repr(effect)
+    again = str(derive("wonderland", bytes(range(32)), 3))
+    checking.crowd.answer(again)
+    role = checking.users.find("ada")
+    assert role is not None
+    assert (role.stored, checking.users.stored_of(role)) == (STORED, again)
+    if filed:
+        assert checking.crowd.answer(True) == StorePassword("ada", STORED, again)
+    assert checking.crowd.begun[0].ended
+    # From now on it is checked against the new form, and once is enough.
+    assert checking.check("ada", "wonderland") == ADA
+    assert checking.crowd.asked == []
+    assert checking.check("ada", "guess") == WRONG
+
+
+def test_a_wrong_password_is_never_hashed_anew() -> None:
+    checking = Checking(iterations=3)
+    for user in ("ada", "out", "none", "nobody"):
+        assert checking.check(user, "guess") == WRONG
+    assert checking.crowd.begun == []
+
+
+def test_a_password_that_changed_while_it_was_hashed_anew_stays() -> None:
+    checking = Checking(iterations=3)
+    checking.check("ada", "wonderland")
+    other = str(derive("other", bytes(32), 3))
+    checking.users.put("ada", other)
+    checking.crowd.answer(str(derive("wonderland", bytes(32), 3)))
+    role = checking.users.find("ada")
+    assert role is not None
+    assert checking.users.stored_of(role) == other
+    assert checking.checks._hashing == set()

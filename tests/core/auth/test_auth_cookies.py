@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.auth.cookies import id_bytes, id_text, is_session_id, remove_session, session_values, set_session
+from fanlight.auth.cookies import SessionCookie, cookie_of, id_bytes, id_text, is_session_id, session_values
 from fanlight.http.request import Head
 
 NAME = "mz_session"
@@ -65,6 +65,20 @@ def test_one_spelling_only(value: str) -> None:
 
 
 def test_set_and_removed() -> None:
-    assert set_session(NAME, "x", secure=False) == "mz_session=x; HttpOnly; SameSite=Strict; Path=/"
-    assert set_session(NAME, "x", secure=True) == "mz_session=x; HttpOnly; SameSite=Strict; Secure; Path=/"
-    assert remove_session(NAME, secure=True) == "mz_session=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0"
+    plain, secure = SessionCookie(NAME), SessionCookie(NAME, secure=True)
+    assert plain.set_value("x") == "mz_session=x; HttpOnly; SameSite=Strict; Path=/"
+    assert secure.set_value("x") == "mz_session=x; HttpOnly; SameSite=Strict; Secure; Path=/"
+    assert secure.removal == "mz_session=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0"
+
+
+@pytest.mark.parametrize(
+    ("host_only", "port", "name"),
+    [
+        (False, None, "mz_session"),
+        (False, 6876, "mz_session_6876"),
+        (True, None, "__Host-mz_session"),
+        (True, 6876, "__Host-mz_session_6876"),
+    ],
+)
+def test_names(host_only: bool, port: int | None, name: str) -> None:
+    assert cookie_of(NAME, secure=True, host_only=host_only, port=port) == SessionCookie(name, secure=True)

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanlight.auth.chain import Rejected
-from fanlight.auth.decisions import Admission, Refusal, admission_of, refusal_of
-from fanlight.auth.identity import Identity
+from fanlight.auth.decisions import Refusal, refusal_of
 from fanlight.http.request import Head, Request
 from fanlight.listeners import Listener
 from fanlight.moment import Now
@@ -38,16 +37,6 @@ def test_a_rejection_outside_the_gates() -> None:
     assert refusal_of(sent, late, "WebSocket", "debug") == Refusal(
         "too many attempts", 429, "main", "fallback", "Password", sent.peer, "", "WebSocket", "debug"
     )
-
-
-def test_who_was_let_in() -> None:
-    sent = request()
-    ada = Identity("ada", "Password")
-    assert admission_of(sent, ada, "HTTP login") == Admission(
-        "main", "fallback", "Password", sent.peer, '"ada"', "HTTP login"
-    )
-    sent.identity = ada
-    assert admission_of(sent) == Admission("main", "fallback", "Password", sent.peer, '"ada"')
 
 
 @given(st.text())

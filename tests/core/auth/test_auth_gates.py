@@ -11,17 +11,20 @@ from hypothesis import strategies as st
 
 from fanlight.asks import Routine
 from fanlight.auth.authorization import Credentials, Password, Token
-from fanlight.auth.chain import MISSING, Rejected
+from fanlight.auth.chain import MISSING, Carried, Rejected
+from fanlight.auth.cookies import SessionCookie
 from fanlight.auth.decisions import Refusal
 from fanlight.auth.gates import Decision, Gates
 from fanlight.auth.groups import GROUPS, RouteGroup
 from fanlight.auth.identity import Identity, Kind
 from fanlight.auth.origin import Origins, default_origins
-from fanlight.auth.sessions import EXPIRED, Carried
+from fanlight.auth.sessions import EXPIRED, UNREADABLE, UNWRITABLE
 from fanlight.config import Dialect
 from fanlight.http.request import Head, Request
 from fanlight.listeners import ALL_GROUPS, Listener
 from fanlight.moment import Now
+
+from .driving import Crowd
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -36,7 +39,7 @@ CROSS = ("sec-fetch-site", "cross-site")
 TRUSTED_TEXT = "user specified in x-materialize-user must be mz_support or mz_system"
 
 
-async def check(request: Request, credentials: Credentials, /) -> Identity | Rejected:
+def check(request: Request, credentials: Credentials, now: Now, /) -> Identity | Rejected:
     """A kind that knows one user."""
     if not isinstance(credentials, Password):
         return MISSING
@@ -46,12 +49,17 @@ async def check(request: Request, credentials: Credentials, /) -> Identity | Rej
 
 
 class Table:
-    """Sessions that find what they are told to."""
+    """Sessions that find what they are told to, at once or late."""
 
-    def __init__(self, carried: Carried) -> None:
+    def __init__(self, carried: Carried, *, late: bool = False) -> None:
         self.carried = carried
+        self.late = late
+        self.cookie = SessionCookie("mz_session")
 
-    async def find(self, request: Request) -> Carried:
+    def find(self, request: Request) -> Carried | Routine[Carried]:
+        return self._find() if self.late else self.carried
+
+    async def _find(self) -> Carried:
         return self.carried
 
 
@@ -84,8 +92,10 @@ def finish(gate: Gates, sent: Request, group: RouteGroup = "base", **more: Any) 
     return run(gate.authenticate(sent, decision))
 
 
-def run(routine: Routine[Decision]) -> Decision:
+def run(routine: Decision | Routine[Decision]) -> Decision:
     """The answer of a routine that asks for nothing."""
+    if isinstance(routine, Decision):
+        return routine
     try:
         routine.send(None)
     except StopIteration as done:
@@ -369,9 +379,7 @@ def test_a_first_message(
     sent = request()
     sent.identity = carried
     routine = gates(kind, {"base": "Normal"}).admit(sent, credentials)
-    with pytest.raises(StopIteration) as stop:
-        routine.send(None)
-    admitted = stop.value.value
+    admitted = Crowd().start(routine).result
     assert (admitted.user if isinstance(admitted, Identity) else None) == user
 
 
@@ -497,8 +505,11 @@ def test_other_kinds_wait_for_their_authenticator() -> None:
     assert (pending.pending, pending.identity, pending.answer) == (True, None, None)
     assert outcome(finish(gate, sent)) == (None, "ada")
     # What authentication found is not kept with the head.
-    assert sent.head.cache.pending
-    assert sent.head.cache.identity is None
+    assert sent.head.cache is None
+    nobody = request()
+    assert outcome(finish(gate, nobody)) == (401, None)
+    assert nobody.head.cache.pending
+    assert nobody.head.cache.answer is None
     assert outcome(finish(gate, request(("authorization", "Basic YWRhOnk=")))) == (401, None)
     assert outcome(finish(gate, request())) == (401, None)
 
@@ -517,33 +528,39 @@ def test_sessions_count_only_without_authorization() -> None:
         assert (outcome(found), found.cookie) == (expected, None)
 
 
+@pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize(
     ("carried", "expected"),
     [
         (Carried(), (401, None)),
         (Carried(None, "gone"), (401, None)),
         (Carried(EXPIRED, "gone"), (401, None)),
+        (Carried(UNREADABLE), (401, None)),
+        (Carried(UNWRITABLE), (500, None)),
         (Carried(Identity("mz_system", "Password", internal=True), "again"), (401, None)),
     ],
 )
-def test_what_a_session_leads_to(carried: Carried, expected: Any) -> None:
-    found = finish(gates("Password", {"base": "Normal"}, sessions=Table(carried)), request(COOKIE))
+def test_what_a_session_leads_to(carried: Carried, expected: Any, late: bool) -> None:
+    found = finish(gates("Password", {"base": "Normal"}, sessions=Table(carried, late=late)), request(COOKIE))
     assert outcome(found) == expected
     assert found.cookie == carried.cookie
 
 
+@pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize(
     ("carried", "status", "user"),
     [(Carried(), None, None), (Carried(EXPIRED, "gone"), 401, None), (Carried(Identity("ada"), "again"), None, "ada")],
 )
-def test_a_handshake_carries_a_session_whatever_it_says_besides(carried: Carried, status: Any, user: Any) -> None:
-    gate = gates("Password", sessions=Table(carried))
+def test_a_handshake_carries_a_session_whatever_it_says_besides(
+    carried: Carried, status: Any, user: Any, late: bool
+) -> None:
+    gate = gates("Password", sessions=Table(carried, late=late))
     sent = request(COOKIE, UNUSABLE)
     decision = run(gate.carried(sent, gate.decide(sent, "ws")))
     assert outcome(decision) == (status, user)
     assert decision.cookie == carried.cookie
     # What was found is not kept with the head.
-    assert sent.head.cache.identity is None
+    assert sent.head.cache is None
 
 
 @pytest.mark.parametrize(

@@ -246,3 +246,9 @@ def test_redirect(
     assert response.status == status
     assert dict(response.fields).get("location") == location
     assert response.body == (b"" if status == 308 else b"no host available")
+
+
+@pytest.mark.parametrize("host", ["[v1.x]", "[V1.x]", "[v1f.a:b]"])
+def test_addresses_of_a_future_kind_are_hosts_by_the_grammar(host: str) -> None:
+    assert split_host(host) == (host, None)
+    assert split_host(f"{host}:80") == (host, 80)

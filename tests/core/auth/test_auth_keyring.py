@@ -86,8 +86,13 @@ def test_old_keys_are_looked_at_again_and_go_on_for_a_day() -> None:
     ring = Ring("RSA")
     ring.find("RSA")
     ring.crowd.pass_time(3601)
-    assert isinstance(ring.find("RSA"), Jwk)
+    # At once, with the old keys: nobody waits for the new ones.
+    actors = [ring.start("RSA") for _ in range(3)]
+    assert all(isinstance(actor.result, Jwk) for actor in actors)
+    assert len(ring.crowd.begun) == 1
+    ring.answer()
     assert ring.provider.fetched == 4
+    assert ring.crowd.begun[0].ended
     ring.provider.down = True
     for _ in range(23):
         ring.crowd.pass_time(3600)
@@ -97,6 +102,38 @@ def test_old_keys_are_looked_at_again_and_go_on_for_a_day() -> None:
         assert ring.provider.fetched == fetched
     ring.crowd.pass_time(3600 + 1)
     assert ring.find("RSA") == FETCH_FAILED
+
+
+def test_a_refresh_in_the_background_takes_what_there_is() -> None:
+    ring = Ring("RSA")
+    ring.find("RSA")
+    ring.crowd.pass_time(3601)
+    ring.provider.keys = [jwk("EC")]
+    assert isinstance(ring.find("RSA"), Jwk)
+    assert isinstance(ring.find("EC"), Jwk)
+    assert ring.find("RSA") == NO_KEY
+    assert ring.provider.fetched == 4
+
+
+def test_a_refresh_in_the_background_is_shared_and_dropped_for_another_issuer() -> None:
+    ring = Ring("RSA")
+    ring.find("RSA")
+    ring.crowd.pass_time(3601)
+    ring.start("RSA")
+    waiting = ring.start("ghost")
+    assert len(ring.crowd.asked) == 1
+    ring.answer()
+    assert waiting.result == NO_KEY
+    ring.crowd.pass_time(3601)
+    ring.crowd.begun.clear()
+    ring.start("RSA")
+    (task,) = ring.crowd.begun
+    ring.start("RSA", "https://second.example")
+    ring.provider.keys = []
+    ring.crowd.answer(ring.provider.answer(ring.crowd.asked[0][1]))
+    ring.crowd.answer(ring.provider.answer(ring.crowd.asked[1][1]), 1)
+    assert task.ended
+    assert ring.ring._issuer == "https://second.example"
 
 
 def test_all_who_wait_share_one_refresh() -> None:

@@ -11,7 +11,7 @@ from fanlight.auth.chain import Rejected
 from fanlight.auth.identity import Identity
 from fanlight.auth.oidc import OidcSettings, OidcTokens, is_outage
 from fanlight.auth.users import Role, Users
-from fanlight.config import Dialect
+from fanlight.config import Dialect, Settings
 
 from .driving import Crowd
 from .providing import ISSUER, NAMES, Provider, b64, token
@@ -21,10 +21,12 @@ CLAIMS = {"iss": ISSUER, "sub": "carol", "exp": NOW + 600}
 SETTINGS = OidcSettings(issuer=ISSUER)
 
 
-def prove(text: str, settings: OidcSettings = SETTINGS, users: Users | None = None, *, down: bool = False) -> Any:
+def prove(
+    text: str, settings: OidcSettings = SETTINGS, users: Users | None = None, *, down: bool = False, **common: Any
+) -> Any:
     provider, crowd = Provider("RSA", "EC", "EC384", "OKP"), Crowd()
     provider.down = down
-    actor = crowd.start(OidcTokens(Dialect(), users or Users()).prove(settings, text))
+    actor = crowd.start(OidcTokens(Dialect(), users or Users(), Settings(**common)).prove(settings, text))
     while crowd.asked:
         crowd.answer(provider.answer(crowd.asked[0][1]))
     assert actor.error is None, actor.error
@@ -126,3 +128,19 @@ def test_whose_fault_it_is() -> None:
     assert is_outage(prove("garbage", OidcSettings()))
     assert not is_outage(prove("garbage"))
     assert not is_outage(prove(token(CLAIMS, kid="ghost")))
+
+
+def test_an_internal_user_only_where_the_operator_says_so() -> None:
+    system = token({**CLAIMS, "sub": "mz_system"})
+    assert prove(system) == Rejected("role dissallowed", user="mz_system")
+    assert prove(system, allow_internal_from_token=True) == Identity("mz_system", "Oidc", internal=True)
+    other = prove(token({**CLAIMS, "sub": "pg_ada"}), allow_internal_from_token=True)
+    assert other == Rejected("role dissallowed", user="pg_ada")
+
+
+def test_an_outage_may_be_told_from_a_bad_token() -> None:
+    text = "failed to fetch OIDC provider configuration"
+    assert prove(token(CLAIMS), down=True) == refused(text)
+    assert prove(token(CLAIMS), down=True, upstream_failure_status=503) == Rejected(text, body=text, status=503)
+    ghost = prove(token(CLAIMS, kid="ghost"), upstream_failure_status=503)
+    assert ghost == refused("no matching key found in the JWKS")

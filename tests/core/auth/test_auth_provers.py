@@ -17,20 +17,20 @@ from fanlight.auth.identity import Identity
 from fanlight.auth.oidc import OidcSettings
 from fanlight.auth.provers import Provers
 from fanlight.http.request import Request
-from tests.sim import Seeded
+from tests.sim import START, Seeded
 
 from .driving import Crowd
 from .providing import pem, token
 
-TENANT = FronteggSettings(token_url="https://a.example", tenant_id="x", public_key=pem("RSA"))
 UUID = "11111111-2222-4333-8444-555555555555"
+TENANT = FronteggSettings(token_url="https://a.example", tenant_id=UUID, public_key=pem("RSA"))
 REQUEST = cast(Request, SimpleNamespace(peer="192.0.2.7"))
 BAD = Rejected("invalid credentials")
 
 
 def outcome(kind: str, credentials: Any) -> Any:
     crowd, provers = Crowd(), Provers(App(frontegg=TENANT), Seeded(1))
-    actor = crowd.start(getattr(provers, f"by_{kind}")(REQUEST, credentials))
+    actor = crowd.start(getattr(provers, f"by_{kind}")(REQUEST, credentials, START))
     return actor.result if actor.ended else type(crowd.asked[0][1])
 
 
@@ -63,7 +63,7 @@ def test_refused_tokens_cost_the_network_its_tries(kind: str) -> None:
     app = App(frontegg=TENANT, oidc=OidcSettings(issuer="https://a.example"), settings=settings)
     crowd, provers = Crowd(), Provers(app, Seeded(1))
     by = getattr(provers, f"by_{kind}")
-    refused = [crowd.start(by(REQUEST, Token("garbage"))).result for _ in range(5)]
+    refused = [crowd.start(by(REQUEST, Token("garbage"), START)).result for _ in range(5)]
     assert [rejected.status for rejected in refused] == [401] * 3 + [429] * 2
     assert refused[-1].fields == (("retry-after", "20"),)
 
@@ -73,5 +73,5 @@ def test_a_tenant_is_asked_about_a_token() -> None:
     claims = {"sub": UUID, "exp": int(crowd.now.wall) + 5, "iss": "x", "type": "userToken", "tenantId": UUID}
     access = token({**claims, "roles": [], "permissions": [], "email": "ada@example.com"})
     provers = Provers(App(frontegg=evolve(TENANT, tenant_id=UUID)), Seeded(1))
-    proved = crowd.start(provers.by_frontegg(REQUEST, Token(access)))
+    proved = crowd.start(provers.by_frontegg(REQUEST, Token(access), START))
     assert proved.result == Identity("ada@example.com", "Frontegg")

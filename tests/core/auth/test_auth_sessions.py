@@ -5,11 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
+from fanlight.auth.chain import NOTHING, Carried
 from fanlight.auth.cookies import id_bytes, id_text
 from fanlight.auth.effects import KeepSessions, KeptSession, LoadSessions
 from fanlight.auth.identity import Identity, Proof
 from fanlight.auth.session_table import Session
-from fanlight.auth.sessions import EXPIRED, NOTHING, Carried, Sessions, key_of
+from fanlight.auth.sessions import EXPIRED, UNREADABLE, UNWRITABLE, Sessions, key_of
 from fanlight.auth.users import Role, Users
 from fanlight.config import Dialect
 from fanlight.http.request import Head, Request
@@ -224,3 +225,60 @@ def test_restored_sessions_do_not_come_back_over_a_logout() -> None:
     desk.sessions.table.changed.add(key)
     desk.sessions.table.restore(key, Session("ada", 0, 0, ""))
     assert len(desk.sessions.table) == 0
+
+
+def test_a_store_that_cannot_be_read_is_not_an_empty_one() -> None:
+    desk = Desk(stored=True)
+    raw = bytes(range(16))
+    first, second = (desk.start(desk.sessions.find(desk.request(id_text(raw)))) for _ in range(2))
+    desk.crowd.answer(None)
+    assert first.result == second.result == Carried(UNREADABLE)
+    assert (UNREADABLE.status, UNREADABLE.body, UNREADABLE.reason) == (401, "unauthorized", "failed to update session")
+    role = desk.users.find("ada")
+    assert role is not None
+    login = desk.start(desk.sessions.begin(desk.request(), Identity("ada", "Password", proof=Proof(role.mark))))
+    desk.crowd.answer(None)
+    assert login.result is None
+    logout = desk.start(desk.sessions.end(desk.request(id_text(raw))))
+    desk.crowd.answer(None)
+    assert logout.result is False
+    # As soon as it can be read, what it has is as good as ever.
+    again = desk.start(desk.sessions.find(desk.request(id_text(raw))))
+    now = desk.crowd.now.wall
+    desk.crowd.answer((KeptSession(key_of(raw), "ada", now - 9, now - 9, role.mark),))
+    assert isinstance(again.result.outcome, Identity)
+
+
+def test_activity_that_cannot_be_kept_fails_the_request() -> None:
+    desk = Desk(stored=True)
+    value = desk.log_in()
+    desk.crowd.pass_time(61)
+    actor = desk.start(desk.sessions.find(desk.request(value)))
+    desk.crowd.answer(False)
+    assert actor.result == Carried(UNWRITABLE)
+    assert (UNWRITABLE.status, UNWRITABLE.body) == (500, "")
+    actor = desk.start(desk.sessions.find(desk.request(value)))
+    desk.crowd.answer(True)
+    assert isinstance(actor.result.outcome, Identity)
+
+
+def test_an_end_that_cannot_be_kept_is_an_end() -> None:
+    desk = Desk(stored=True)
+    value = desk.log_in()
+    desk.crowd.pass_time(28_801)
+    actor = desk.start(desk.sessions.find(desk.request(value)))
+    desk.crowd.answer(False)
+    assert actor.result == Carried(EXPIRED, GONE)
+
+
+def test_who_waits_for_the_store_is_not_taken_for_somebody_of_the_past() -> None:
+    desk = Desk(stored=True)
+    raw = bytes(range(16))
+    first = desk.start(desk.sessions.find(desk.request(id_text(raw))))
+    desk.crowd.pass_time(1)
+    second = desk.start(desk.sessions.find(desk.request(id_text(raw))))
+    role = desk.users.find("ada")
+    assert role is not None
+    desk.crowd.answer((KeptSession(key_of(raw), "ada", desk.crowd.now.wall - 9, desk.crowd.now.wall - 9, role.mark),))
+    for actor in (first, second):
+        assert isinstance(actor.result.outcome, Identity)

@@ -144,15 +144,24 @@ def test_a_full_table_shares_buckets_by_wider_networks() -> None:
     assert len(made) <= 21
 
 
+def crowded_table(crowd: Crowd, burst: int, peer: int) -> Throttle:
+    """A table that is full of used buckets, and of more than are looked at in one go."""
+    made = throttle(burst, peer=peer, most=80)
+    for number in range(40):
+        fail(crowd, made, network=f"10.0.{number}.1")
+    assert len(made) == 80
+    return made
+
+
 def test_how_wide_the_shared_buckets_are() -> None:
     for network, same, other in (
         ("198.51.100.1", "198.51.0.9", "198.50.0.1"),
+        ("198.51.100.1", "198.51.200.9", "198.50.0.1"),
         ("2001:db8:1:1::/64", "2001:db8:1:ffff::/64", "2001:db8:2::/64"),
         ("", "", "198.51.100.1"),
     ):
-        crowd, made = Crowd(), throttle(peer=2, most=4)
-        for number in range(2):
-            fail(crowd, made, network=f"192.0.{number}.1")
+        crowd = Crowd()
+        made = crowded_table(crowd, burst=3, peer=2)
         assert [fail(crowd, made, f"user {number}", network) for number in range(3)] == [0, 0, 1]
         # All names of the wider network share one, and the network's own is another: neither stands for the other.
         assert made.peer_delay(same, crowd.now.mono) == 1
@@ -165,6 +174,11 @@ def test_how_wide_the_shared_buckets_are() -> None:
 def test_a_name_is_not_taken_for_a_network() -> None:
     crowd, made = Crowd(), throttle(burst=1, peer=100)
     fail(crowd, made, user="overflow", network=PEER)
+    assert made.peer_delay(PEER, crowd.now.mono) == 0
+    # Nor where many share a bucket.
+    made = crowded_table(crowd, burst=1, peer=100)
+    fail(crowd, made, network=PEER)
+    assert made.delay(PEER, "somebody else", crowd.now.mono) == 60
     assert made.peer_delay(PEER, crowd.now.mono) == 0
 
 

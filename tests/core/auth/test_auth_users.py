@@ -127,3 +127,60 @@ def test_the_usual_count(steps: list[tuple[str, str | None]]) -> None:
     again = Users({name: role for name in users if (role := users.find(name)) is not None})
     assert users.iterations == again.iterations
     assert users.iterations in (2, 3, ITERATIONS)
+
+
+OLD, NEW, OTHER = (str(derive("wonderland", bytes([number]) * 32, 2 + number)) for number in range(3))
+
+
+def test_a_password_hashed_anew_ends_nothing() -> None:
+    told = list[frozenset[str]]()
+    users = Users({"ada": Role(OLD), "bob": Role(OLD)})
+    users.watch(told.append)
+    role = users.find("ada")
+    assert role is not None
+    assert users.renew("ada", role, NEW)
+    assert users.find("ada") is role
+    assert users.stored_of(role) == NEW
+    assert told == []
+    # A file that was written meanwhile says the same: what was made under the old form still holds.
+    users.replace({"ada": Role(NEW), "bob": Role(OLD)})
+    after = users.find("ada")
+    assert after is not None
+    assert (after.stored, after.epoch) == (NEW, role.epoch)
+    assert after.vouches(role.mark)
+    assert after.vouches(after.mark)
+    assert not after.vouches("")
+    # Another password does not.
+    users.put("ada", OTHER)
+    changed = users.find("ada")
+    assert changed is not None
+    assert not changed.vouches(role.mark)
+    assert not changed.vouches(after.mark)
+    assert users.stored_of(changed) == OTHER
+
+
+def test_another_password_takes_the_place_of_one_hashed_anew() -> None:
+    users = Users({"ada": Role(OLD)})
+    role = users.find("ada")
+    assert role is not None
+    users.put("ada", OTHER)
+    assert not users.renew("ada", role, NEW)  # it came too late
+    current = users.find("ada")
+    assert current is not None
+    assert users.stored_of(current) == OTHER
+    assert users.iterations == 4
+    users.drop("ada")
+    assert users.iterations == users.default_iterations
+
+
+def test_the_usual_count_follows() -> None:
+    forms = [str(derive("x", bytes([number]) * 32, 2)) for number in range(3)]
+    users = Users({str(number): Role(form) for number, form in enumerate(forms)})
+    assert users.iterations == 2
+    for number in range(3):
+        role = users.find(str(number))
+        assert role is not None
+        users.renew(str(number), role, str(derive("x", bytes([number]) * 32, 7)))
+    assert users.iterations == 7
+    users.replace({})
+    assert users.iterations == users.default_iterations

@@ -35,6 +35,7 @@ LABELS = {
     "mz_views_count": "",
     "mz_secrets_count": "",
     "mz_sinks_count": "type envelope_type size",
+    "mz_connections_count": "type",
     "mz_tables_count": "",
     "mz_catalog_items": "label",
     "mz_object_id": "label1 label2",

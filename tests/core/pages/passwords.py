@@ -7,14 +7,14 @@ import json
 from typing import Any
 
 from fanlight import ALL_GROUPS, App, Effect, Limits, Listener, Request, Settings
-from fanlight.auth.effects import VerifyPassword
+from fanlight.auth.effects import HashPassword, KeepSessions, KeptSession, LoadSessions, VerifyPassword
 from fanlight.auth.scram import derive, verify
 from fanlight.auth.users import Role, Users
 from fanlight.http.websocket import NextMessage, PeerClosed, SendMessage
 from fanlight.pages.sql_socket import _admitted
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing
-from tests.sim import Answered, Outcome, Sim
+from tests.sim import LATER, Answered, Outcome, Sim
 
 PASSWORDS = {"ada": "wonderland", "bob": "builder", "mz_system": "sys"}
 
@@ -36,22 +36,40 @@ async def whoami(request: Request) -> None:
 class House:
     """One server, its users, and connections to it."""
 
-    def __init__(self, version: str = "1.1", *, limits: Limits | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        version: str = "1.1",
+        *,
+        limits: Limits | None = None,
+        groups: Any = None,
+        listener: Any = None,
+        **settings: Any,
+    ) -> None:
         self.users = Users({name: Role(stored(password)) for name, password in PASSWORDS.items()})
         self.version = version
         self.checked = 0
-        listener = Listener(authenticator="Password", groups={**ALL_GROUPS, "base": "Normal"})
-        self.app = App(listeners=[listener], users=self.users, settings=Settings(**settings), limits=limits)
+        self.known: tuple[KeptSession, ...] | None = ()
+        self.keeps = True
+        made = Listener(authenticator="Password", groups=groups or {**ALL_GROUPS, "base": "Normal"}, **(listener or {}))
+        if made.tls:
+            settings |= {"tls_certificate": "/c", "tls_key": "/k"}
+        self.app = App(listeners=[made], users=self.users, settings=Settings(**settings), limits=limits)
         self.app.route("GET", "/whoami", group="ws", websocket=True)(whoami)
         self.sim = Sim(self.app, answering=self.answer)
         self.users.watch(self.sim.server.users_changed)
 
     def answer(self, effect: Effect[Any]) -> Outcome:
-        """Checks are done at once, for real."""
+        """Checks are done at once, for real; a store has `known` sessions (None: it fails) and `keeps` more."""
         if isinstance(effect, VerifyPassword):
             self.checked += 1
             effect.attempt.begin()
             return Answered(verify(effect.password.reveal(), effect.stored) == "ok")
+        if isinstance(effect, HashPassword):
+            return LATER  # these passwords are hashed so rarely that each is to be hashed anew
+        if isinstance(effect, LoadSessions):
+            return Answered(self.known)
+        if isinstance(effect, KeepSessions):
+            return Answered(self.keeps)
         raise AssertionError(effect)
 
     def ask(self, target: str, *fields: tuple[str, str], method: str = "GET", body: bytes = b"") -> Answer:

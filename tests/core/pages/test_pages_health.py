@@ -8,6 +8,7 @@ from fanlight import App
 from fanlight.limits import Limits
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Outgoing
+from tests.core.pages.passwords import House, basic
 from tests.sim import Sim, SimWire
 
 WAITING = b"GET /api/readyz?wait=true HTTP/1.1\r\nhost: localhost\r\n\r\n"
@@ -110,3 +111,23 @@ def test_waiting_has_no_limit_of_its_own() -> None:
     sim, wire = waiting()
     sim.advance(10 * (limits.keep_alive + limits.body_progress))
     assert not wire.half_closed
+
+
+PROBES = ("/api/livez", "/api/readyz", "/api/leader/status")
+
+
+@pytest.mark.parametrize("target", PROBES)
+def test_probes_ask_no_engine(target: str, version: str) -> None:
+    sim = Sim(App())
+    answer = HttpConnection(sim.connect(), version).exchange(Outgoing(target=target))
+    assert answer.status == 200
+    assert [line for line in sim.transcript if line.what == "perform"] == []
+
+
+@pytest.mark.parametrize("target", PROBES)
+def test_where_passwords_are_asked_for_probes_ask_for_nothing_else(target: str, version: str) -> None:
+    house = House(version)
+    assert house.ask(target).status == 401
+    assert house.checked == 0
+    assert house.ask(target, basic("ada")).status == 200
+    assert house.checked == 1  # and the house answers nothing else

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from fanlight import Limits
+from fanlight.auth.decisions import Refusal
 from tests.clients.websocket import Closed, Text
 from tests.sim import LATER
 
@@ -215,3 +217,95 @@ def test_a_check_that_never_ends() -> None:
     assert socket.receive() == Closed(1002, "unauthorized")
     assert len(house.sim.cancelled) == 1
     assert house.sim.pending == []
+
+
+def test_a_store_that_fails() -> None:
+    house = House(sessions_file="/nowhere")
+    mine = cookie(house.log_in())
+    house.sim.advance(61)
+    house.keeps = False
+    answer = house.ask("/api/readyz", mine)
+    assert (answer.status, answer.body, answer.get("set-cookie")) == (500, b"", None)
+    house.keeps = True
+    assert house.ask("/api/readyz", mine).status in (200, 503)
+    house = House(sessions_file="/nowhere")
+    house.known = None
+    answer = house.ask("/api/readyz", mine)
+    assert (answer.status, answer.body, answer.get("set-cookie")) == (401, b"unauthorized", None)
+    answer, socket = house.socket(mine, first={})
+    assert (answer.status, socket) == (401, None)
+    assert house.log_in().status == 500
+    assert house.ask("/api/logout", mine, method="POST").status == 500
+    refusals = [note for note in house.sim.notes if isinstance(note, Refusal)]
+    assert {(note.text, note.status) for note in refusals} == {("failed to update session", 401)}
+
+
+def test_a_login_that_leads_nowhere_may_be_refused() -> None:
+    house = House(login_requires_reachable_role=True, groups={"base": "Normal", "webhook": "Internal"})
+    assert house.log_in("ada").status == 200
+    answer = house.log_in("mz_system")
+    assert (answer.status, answer.body, answer.get("set-cookie")) == (401, b"", None)
+    assert [note.text for note in house.sim.notes if isinstance(note, Refusal)] == ["role dissallowed"]
+    house = House(login_requires_reachable_role=True, groups={"base": "Normal", "metrics": "Internal"})
+    assert house.log_in("mz_system").status == 200
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_cookie_has_the_name_that_the_listener_gives_it(tls: bool) -> None:
+    prefix: dict[str, Any] = {"tls": True, "cookie_prefix": "host"} if tls else {}
+    house = House(listener={"cookie_suffix_port": True, **prefix})
+    name = "__Host-mz_session_6876" if tls else "mz_session_6876"
+    if tls:
+        state = house.sim.server.listeners["main"]
+        assert state.sessions is not None
+        cookie_ = state.sessions.cookie
+        assert cookie_.set_value("x") == f"{name}=x; HttpOnly; SameSite=Strict; Secure; Path=/"
+        return
+    answer = house.log_in()
+    assert (answer.get("set-cookie") or "").startswith(f"{name}=")
+    mine = cookie(answer)
+    assert house.ask("/api/livez", mine).status == 200
+    assert house.ask("/api/livez", (mine[0], mine[1].replace("_6876", ""))).status == 401
+    foreign = ("origin", "https://evil.example")
+    assert house.ask("/api/logout", mine, foreign, method="POST").status == 403
+    out = house.ask("/api/logout", mine, method="POST")
+    assert (out.get("set-cookie") or "").startswith(f"{name}=; ")
+    assert house.ask("/api/livez", mine).status == 401
+
+
+@pytest.mark.parametrize(
+    ("first", "reason"),
+    [
+        ({"user": "ada", "password": "guess"}, "invalid credentials"),
+        ({"user": "nobody", "password": "wonderland"}, "invalid credentials"),
+        ({"user": "a\nb", "password": ""}, "invalid credentials"),
+        ({"user": "mz_system", "password": "sys"}, "role dissallowed"),
+        ({"token": "t"}, "missing authorization header"),
+        ({}, "missing authorization header"),
+        ([], "no first message"),
+        (None, "no first message"),
+        ({"user": "ada", "password": "x" * 70_000}, "no first message"),
+    ],
+)
+def test_a_refused_first_message_leaves_a_record(house: House, first: Any, reason: str) -> None:
+    _, socket = house.socket()
+    if first is not None:
+        socket.send(json.dumps(first))
+    house.sim.advance(11)
+    assert socket.receive() in (Closed(1002, "unauthorized"), Closed(1009, ""))
+    (record,) = [note for note in house.sim.notes if isinstance(note, Refusal)]
+    assert (record.how, record.level, record.group, record.text) == ("WebSocket", "debug", "ws", reason)
+    (event,) = house.sim.server.audit.events
+    assert (event.how, event.outcome, event.reason, event.peer) == ("WebSocket", "refused", reason, "127.0.0.1")
+    assert event.user == record.user
+    assert "\n" not in event.user
+    assert event.kind == "Password"
+
+
+def test_a_throttled_first_message_leaves_a_record(house: House) -> None:
+    house = House(house.version, auth_failure_burst=1, auth_failure_refill_seconds=60)
+    for reason in ("invalid credentials", "too many attempts"):
+        _, socket = house.socket(first={"user": "ada", "password": "guess"})
+        assert socket.receive() == Closed(1002, "unauthorized")
+        assert house.sim.server.audit.events[-1].reason == reason
+    assert house.sim.server.audit.events[-1].outcome == "limited"

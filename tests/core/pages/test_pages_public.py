@@ -160,12 +160,13 @@ def orders() -> list[tuple[int]]:
 
 
 def test_it_can_be_switched_off_while_it_is_served() -> None:
-    app = application(enable_public_metrics_endpoint=False)
+    app = application()
+    app.system.set("enable_public_metrics_endpoint", "false")
     sim, asked = serving(app, {})
     answer = get(sim)
     assert (answer.status, answer.body, asked) == (503, b"", [])
     assert get(sim, target="/metrics/public?options=1").status == 400
-    app.enable_public_metrics_endpoint = True
+    app.system.set("enable_public_metrics_endpoint", None)
     assert get(sim).status == 200
 
 
@@ -215,3 +216,19 @@ def test_a_client_that_leaves_has_the_round_cancelled() -> None:
     wire.abort()
     assert sim.pending == []
     assert [item.effect for item in sim.cancelled] == [waiting.effect]
+
+
+def test_another_type_of_a_worker_is_left_out_and_reported() -> None:
+    histogram = b'# TYPE demo histogram\ndemo_bucket{le="+Inf"} 1\ndemo_sum 1\ndemo_count 1\n'
+    sim, _ = serving(application(), {"unix:/0": Replied(200, TEXT, histogram)})
+    reported: list[tuple[str, str]] = []
+    answering = sim.answering
+
+    def watch(effect: Any) -> Any:
+        if isinstance(effect, ReportCollector):
+            reported.append((effect.collector, str(effect.error)))
+        return answering(effect)
+
+    sim.answering = watch
+    assert "demo_bucket" not in get(sim).text()
+    assert reported == [("demo", "a worker has another type of it: left out")]
