@@ -72,13 +72,17 @@ provider: $(VENV)/.provider ## Install an OpenID provider (npm) for the tests wi
 mutants: $(VENV)/.mutants ## Break authentication in each place, and list what no test notices (MODULES="jwt oidc"; an hour)
 	@$(BIN)/python -m fuzz.mutants $(MODULES)
 
+.PHONY: console
+console: ## Build the browser's scripts and styles (needs npm), then check and test them
+	cd console && npm ci && npm run build && npm run check && npm test
+
 .PHONY: build
 build: $(VENV)/.dev ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation
 
 .PHONY: clean
 clean: ## Remove environments, caches and what was built
-	rm -rf .venv .venv-3.* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .venv-3.* console/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find $(CODE) tests examples bench fuzz -name __pycache__ -prune -exec rm -rf {} +
 
 # The environment, in steps: empty, for running, for developing, for measuring.

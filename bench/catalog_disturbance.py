@@ -37,6 +37,7 @@ from fanlight.server import Server
 from fanlight_engines.introspection import coordinator
 from fanlight_engines.performer import SystemEntropy
 from fanlight_engines.process import ProcessRelations
+from fanlight_engines.profiles import HeapProfiler
 
 BEAT = 0.001
 LOOKS = 3
@@ -147,7 +148,7 @@ async def host(server: Server, tasks: int) -> list[dict[str, float | str]]:
     waiting = [asyncio.create_task(asyncio.Event().wait()) for _ in range(tasks)]
     heart = Heart()
     beating = asyncio.create_task(heart.run())
-    relations = ProcessRelations(server)
+    relations = ProcessRelations(server, HeapProfiler(server.app))
     results: list[dict[str, float | str]] = []
     for name, look in ways(server, relations):
         heart.begin()

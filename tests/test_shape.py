@@ -280,7 +280,8 @@ def test_the_wheel_claims_five_import_names(wheel: set[str]) -> None:
 
 
 TEXTS = {".py", ".md", ".toml", ".json", ".jsonl", ".txt", ".css", ".js", ".html", ""}
-FOLDERS = [*PACKAGES.values(), *(ROOT / name for name in ("tests", "docs", "examples", "bench", "fuzz", ".ci"))]
+WRITTEN = ("tests", "docs", "examples", "bench", "fuzz", ".ci", "console/src", "console/test")
+FOLDERS = [*PACKAGES.values(), *(ROOT / name for name in WRITTEN)]
 SOMEONES_MACHINE = re.compile(r"(?<![\w.})/])/(?:home|root|Users|mnt|work)/\w")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
 
@@ -170,6 +171,31 @@ def _failure_status(_: Any, attribute: Attribute[int], value: object) -> None:
         raise ConfigurationError(attribute.name, "expected 401 or 503")
 
 
+def _upstream(_: Any, attribute: Attribute[str | None], value: object) -> None:
+    """An origin, perhaps with a path; without TLS only on this machine, as its scripts run in people's browsers."""
+    if value is None:
+        return
+    parts = urlsplit(value) if isinstance(value, str) else None
+    if parts is None or not _URL.fullmatch(parts.geturl()) or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigurationError(attribute.name, "expected a URL of https, without user, query and fragment")
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ConfigurationError(attribute.name, "expected https, but for this machine")
+
+
+def _suffix(settings: Any, attribute: Attribute[str | None], value: object) -> None:
+    """A host name, perhaps with a port."""
+    if value is None:
+        return
+    if not isinstance(value, str) or not _HOST.fullmatch(value):
+        raise ConfigurationError(attribute.name, "expected a host name")
+    if settings.console_upstream is None:
+        raise ConfigurationError(attribute.name, "needs console_upstream")
+
+
+_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[!-~]*)?")
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?")
+
+
 @frozen(kw_only=True)
 class Settings:
     """What is one for the whole server.
@@ -195,6 +221,9 @@ class Settings:
     reached.  `allow_internal_from_token` lets a provider's token make somebody
     an internal user.  `upstream_failure_status` is what a caller gets whose
     token or app password a provider could not be asked about: 401 or 503.
+    `console_upstream` is the URL of a console that `/internal-console/` leads
+    to, in place of the built-in one; `console_preview_suffix` the host name
+    below which its preview builds are, None for none.
     """
 
     http_host_name: str | None = field(default=None, validator=_text_or_none)
@@ -212,6 +241,8 @@ class Settings:
     login_requires_reachable_role: bool = field(default=False, validator=boolean)
     allow_internal_from_token: bool = field(default=False, validator=boolean)
     upstream_failure_status: int = field(default=401, validator=_failure_status)
+    console_upstream: str | None = field(default=None, validator=_upstream)
+    console_preview_suffix: str | None = field(default=None, validator=_suffix)
 
     @property
     def certified(self) -> bool:

@@ -45,8 +45,11 @@ _SETTINGS = (
     "login_requires_reachable_role",
     "allow_internal_from_token",
     "upstream_failure_status",
+    "console_upstream",
+    "console_preview_suffix",
 )
-_OIDC = ("issuer", "audiences", "user_claim", "group_claim")
+_OIDC_TEXTS = ("issuer", "user_claim", "group_claim", "console_client_id", "console_scopes")
+_OIDC = ("audiences", *_OIDC_TEXTS)
 _FRONTEGG = ("token_url", "tenant_id", "public_key", "admin_role", "group_claim", "issuer")
 _ROOT = ("version", "sql", "http", "oidc", "frontegg", *_SETTINGS)
 """Members of the whole file."""
@@ -123,7 +126,7 @@ def _oidc(value: object, remarks: list[Remark]) -> OidcSettings:
 
     members = _object(value, "oidc")
     _ignore_unknown(members, _OIDC, "oidc", remarks)
-    for name in ("issuer", "user_claim", "group_claim"):
+    for name in _OIDC_TEXTS:
         if name in members and not isinstance(members[name], str):
             raise ConfigurationError(f"oidc.{name}", f"expected a string, got {kind_of(members[name])}")
     given = {name: members[name] for name in _OIDC if name in members}

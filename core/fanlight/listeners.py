@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .config import Dialect
 
 PlaintextPolicy = Literal["close", "redirect"]
+CookiePrefix = Literal["host"]
 
 KINDS: tuple[Kind, ...] = ("Frontegg", "Password", "Oidc", "None")
 """The kinds that an HTTP listener may have; which of them can be served is `auth.chain`'s."""
@@ -145,7 +146,7 @@ def _check_policy(_: Any, attribute: Attribute[PlaintextPolicy], value: object) 
         raise ConfigurationError(attribute.name, "expected close or redirect")
 
 
-def _check_prefix(_: Any, attribute: Attribute[str | None], value: object) -> None:
+def _check_prefix(_: Any, attribute: Attribute[CookiePrefix | None], value: object) -> None:
     if value not in (None, "host"):
         raise ConfigurationError(attribute.name, "expected host")
 
@@ -240,7 +241,7 @@ class Listener:
     trusted_user_header: bool = field(default=True, validator=boolean)
     max_connections: int = field(default=1024, validator=_check_count)
     allow_open_internal: bool = field(default=False, validator=boolean)
-    cookie_prefix: Literal["host"] | None = field(default=None, validator=_check_prefix)
+    cookie_prefix: CookiePrefix | None = field(default=None, validator=_check_prefix)
     cookie_suffix_port: bool = field(default=False, validator=boolean)
 
     @property

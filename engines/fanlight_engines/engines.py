@@ -42,11 +42,16 @@ def engines_for(server: Server) -> list[Engine]:
 
     Heavy ones start when they are first asked.
     """
-    process = Introspection(server)
+    profiler = HeapProfiler(server.app)
+    process = Introspection(server, profiler)
     sql = DuckDbEngine(server.app, process.relations)
     engines: list[Engine] = [HostFacts(), Gatherer(), process, sql, Passwords(), Outbound(), Checks(), Leaders(server)]
-    engines += [HeapProfiler(server.app), CpuProfiler(server), StackReader(), Allocator(server.app), NativeRecorder()]
+    engines += [profiler, CpuProfiler(server), StackReader(), Allocator(server.app), NativeRecorder()]
     engines += [Replicas(), LogFilters(server)]
+    if server.app.settings.console_upstream is not None:
+        from .upstream import Upstreams  # brings http.client and ssl, which few programs need here
+
+        engines.append(Upstreams())
     signatures = Signatures()
     engines.append(signatures)
     if any(listener.authenticator in ("Oidc", "Frontegg") for listener in server.app.listeners):

@@ -36,6 +36,8 @@ from .process_threads import THREADS
 if TYPE_CHECKING:
     from fanlight.server import Server
 
+    from .profiles import HeapProfiler
+
 Stopped = Callable[[], bool]
 
 STACK = 20
@@ -61,9 +63,9 @@ class Introspection:
     handlers: Mapping[type, Callable[[Any], Any]]
     interrupts: Mapping[type, Callable[[Any], None]]
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, profiler: HeapProfiler) -> None:
         self._server = server
-        self._process = ProcessRelations(server)
+        self._process = ProcessRelations(server, profiler)
         self._thread = threading.get_ident()
         # An interrupt may come before the work begins, so it is kept with the effect that it is for.
         self._interrupted: WeakSet[Effect[Any]] = WeakSet()

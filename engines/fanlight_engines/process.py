@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from fanlight.relations import Relation
 
-from . import process_metrics, process_registry, process_server
+from . import process_memory, process_metrics, process_registry, process_server
 from .process_files import FILES
 from .process_frames import FRAMES
 from .process_heap import GC_GENERATIONS, GC_OBJECTS, GC_SIZES
 from .process_logs import LOG_RECORDS, RecentLogs
+from .process_memory import HEAP, MEMORY
 from .process_metrics import METRICS
 from .process_modules import MODULES
 from .process_registry import OBJECTS, WORKERS
@@ -27,6 +28,8 @@ from .process_trio import remember_run
 if TYPE_CHECKING:
     from fanlight.server import Server
 
+    from .profiles import HeapProfiler
+
 DECLARED: tuple[Relation, ...] = (
     TASKS,
     THREADS,
@@ -35,6 +38,8 @@ DECLARED: tuple[Relation, ...] = (
     GC_GENERATIONS,
     GC_OBJECTS,
     GC_SIZES,
+    MEMORY,
+    HEAP,
     METRICS,
     CONNECTIONS,
     REQUESTS,
@@ -52,19 +57,20 @@ DECLARED: tuple[Relation, ...] = (
 
 
 class ProcessRelations:
-    """The relations of the process over `server`, from now until `close`.
+    """The relations of the process over `server` and its heap `profiler`, from now until `close`.
 
     Make it on the thread that serves, inside the loop where there is one: it
     keeps log records from then on.  `relations` are in the order of `DECLARED`.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, profiler: HeapProfiler) -> None:
         self._logs = RecentLogs()
         remember_run()
         bound = (
             *process_server.bound(server),
             process_metrics.bound(server),
             *process_registry.bound(server, lambda: self.relations),
+            *process_memory.bound(profiler),
             self._logs.relation(),
         )
         by_name = {relation.name: relation for relation in (*DECLARED, *bound)}

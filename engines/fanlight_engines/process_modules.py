@@ -29,6 +29,12 @@ def _text(value: object) -> str | None:
     return line(value, 1024) if isinstance(value, str) else None
 
 
+def module_file(module: object) -> str | None:
+    """The file that a module was loaded from, as it is; None for built-in ones."""
+    file = _members(module).get("__file__")
+    return file if isinstance(file, str) else None
+
+
 def loaded() -> list[tuple[str, object]]:
     """`sys.modules` as it is now, sorted by name; entries whose name is no string are left out."""
     found = list(sys.modules.items())

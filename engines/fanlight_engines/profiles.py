@@ -12,6 +12,7 @@ This module never decides who may ask.
 from __future__ import annotations
 
 import gc
+import marshal
 import os
 import platform
 import sys
@@ -40,7 +41,7 @@ from fanlight.profiling.mzfg import si
 from .allocator import memory
 from .forked import CAN_FORK, ForkedChild
 from .functions import running_code
-from .traces import Circumstances, Heap, Trace, group, pack, profile, run, subtract, unpack
+from .traces import Circumstances, Heap, LineTotals, Trace, by_line, group, pack, profile, run, subtract, unpack
 
 Finish = Callable[[Heap, Circumstances], Generator[None, None, bytes]]
 """Makes the answer of a heap."""
@@ -114,7 +115,7 @@ class HeapProfiler:
         self._interrupted = False
         self._marks: WeakSet[HeapMark] = WeakSet()
         self.handlers: Mapping[type[Effect[Any]], Callable[[Any], Any]] = {
-            ReadHeapMode: self._read_mode,
+            ReadHeapMode: self.read_mode,
             SwitchHeapMode: self._switch,
             MarkHeap: self._mark,
             CaptureHeap: self._capture,
@@ -133,7 +134,18 @@ class HeapProfiler:
                 _Process.owner = None
                 _TRACER.stop()
 
-    def _read_mode(self, _: ReadHeapMode) -> HeapMode:
+    def lines(self) -> list[LineTotals] | HeapRefused:
+        """Live blocks by the line that allocated them, the largest first; takes a snapshot like `CaptureHeap`."""
+        data = self._take(MarkHeap(), _by_line)
+        return data if isinstance(data, HeapRefused) else marshal.loads(data)
+
+    def traced(self) -> tuple[int, int]:
+        """Bytes of the blocks that are traced, now and at most so far."""
+        now, most = _TRACER.get_traced_memory()
+        return now, most
+
+    def read_mode(self, _: ReadHeapMode) -> HeapMode:
+        """The state of tracing; changes nothing."""
         if _TRACER is None:
             return HeapMode(False, False, "none", 0, 0)
         with _Process.switching:
@@ -158,7 +170,7 @@ class HeapProfiler:
                     return HeapRefused("owned")
                 _TRACER.stop()
                 _Process.owner = None
-        return self._read_mode(ReadHeapMode())
+        return self.read_mode(ReadHeapMode())
 
     def _mark(self, effect: MarkHeap) -> HeapMark | HeapRefused:
         if len(self._marks) >= self.most_marks:
@@ -297,6 +309,10 @@ def _grouped(found: list[Trace], finish: Finish, at: Circumstances) -> Generator
 def _packed(heap: Heap, at: Circumstances) -> Generator[None, None, bytes]:
     yield
     return pack(heap, at.mono)
+
+
+def _by_line(heap: Heap, at: Circumstances) -> Generator[None, None, bytes]:
+    return marshal.dumps((yield from by_line(heap, at)))
 
 
 def _encoded(effect: CaptureHeap, heap: Heap, at: Circumstances) -> Generator[None, None, bytes]:

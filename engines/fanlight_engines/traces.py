@@ -37,6 +37,9 @@ With `[f() for x in y]` the comprehension and the function around it are at the
 same line, one above the other: that is how to tell them apart.
 """
 
+LineTotals = tuple[str, int, str, int, int]
+"""File, line, function, blocks, bytes."""
+
 SLICE = 1000
 
 _CORE = os.path.dirname(asks.__file__)
@@ -162,6 +165,25 @@ def profile(heap: Heap, at: Circumstances, since: float | None = None) -> Genera
         program=at.program,
         facts=at.facts,
     )
+
+
+def by_line(heap: Heap, at: Circumstances) -> Generator[None, None, list[LineTotals]]:
+    """Return what each line itself allocated, the largest first: the innermost frames of the stacks."""
+    totals: dict[int, tuple[int, int]] = {}
+    for stack, (blocks, size) in heap.stacks.items():
+        if stack:
+            known_blocks, known_size = totals.get(stack[0], (0, 0))
+            totals[stack[0]] = (known_blocks + blocks, known_size + size)
+    yield
+    places = {number: heap.frames[number] for number in totals}
+    names = yield from name_lines({(file, line) for file, line, _, _ in places.values()}, at.running)
+    found: dict[Line, tuple[str, int, int]] = {}
+    for number, (blocks, size) in totals.items():
+        frame = _frame(places[number], names)
+        _, known_blocks, known_size = found.get((frame.file, frame.line), ("", 0, 0))
+        found[frame.file, frame.line] = (frame.function, known_blocks + blocks, known_size + size)
+    rows = [(file, line, *totals_of) for (file, line), totals_of in found.items()]
+    return sorted(rows, key=lambda row: row[4], reverse=True)
 
 
 def _frame(place: Place, names: dict[Line, list[Function]]) -> Frame:

@@ -15,6 +15,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from fanlight.app import App
 from fanlight.auth.identity import Identity
+from fanlight.auth.oidc import OidcSettings
 from fanlight.observe.records import Failure
 from fanlight.server import Server
 
@@ -47,8 +48,9 @@ class World:
     rows of one statement, in bytes; `connections` how many SQL sessions may be open.
     `users` are those of kind Password (`password` in the clear), `settings` more of the app's settings.
     `leadership` is where the program has moved that; None: it has nothing to do with it.
-    `providers` are other servers; `secure` clients speak TLS.  `config` are live variables, `promsql` the
-    metrics from SQL by endpoint, `replicas` the workers, which listen already.
+    `providers` are other servers, `oidc` the settings of one that nobody asks; `secure` clients speak TLS.
+    `config` are live variables, `promsql` the metrics from SQL by endpoint, `replicas` the workers, which
+    listen already.
     """
 
     listeners: tuple[Listening, ...] = (Listening(),)
@@ -63,6 +65,7 @@ class World:
     users: Mapping[str, Mapping[str, Json]] = Factory(dict)
     settings: Mapping[str, Json] = Factory(dict)
     providers: Providers | None = None
+    oidc: OidcSettings | None = None
     secure: bool = False
     leadership: str | None = None
     config: Mapping[str, Json] = Factory(dict)

@@ -50,6 +50,13 @@ def replicas(server: Mapping[str, Json]) -> Iterator[tuple[ReplicaOf, ...]]:
         )
 
 
+@contextmanager
+def console(kind: str | None) -> Iterator[str | None]:
+    """The URL of the console that a case wants behind `/internal-console/`; None where it wants none."""
+    with ExitStack() as stack:
+        yield None if kind is None else f"http://{stack.enter_context(_stub(kind, {}))}"
+
+
 def query_of(name: str, definition: Mapping[str, Json]) -> str:
     """A query that gives the rows of a definition, or its error; its comment says to stubs which one it is."""
     if "error" in definition:

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 
 from attrs import Factory, define, evolve
 
+from fanlight.auth.oidc import OidcSettings
+
 from ..clients.messages import Answer, Outgoing
 from . import controls, stubs
 from .match_operations import match
@@ -22,8 +24,6 @@ _NOT_BUILT = {
     "webhooks": "webhooks",
     "secrets": "webhooks",
     "tables": "webhooks",
-    "console_upstream": "the console proxy",
-    "oidc": "kind Oidc",
 }
 """What a case may ask of its server, and the feature that has to exist first."""
 
@@ -39,6 +39,8 @@ _SERVER = {
     "config",
     "leadership",
     "users",
+    "oidc",
+    "console_upstream",
     *_NOT_BUILT,
 }
 
@@ -66,6 +68,15 @@ def world_of(case: Case) -> World:
         users={name: {"password": password} for name, password in server.get("users", {}).items()},
         config=server.get("config", {}),
         promsql=server.get("promsql", {}),
+        oidc=_oidc(server["oidc"]) if "oidc" in server else None,
+    )
+
+
+def _oidc(given: Mapping[str, Json]) -> OidcSettings:
+    return OidcSettings(
+        issuer=given.get("oidc_issuer"),
+        console_client_id=given.get("console_oidc_client_id", ""),
+        console_scopes=given.get("console_oidc_scopes", ""),
     )
 
 
@@ -269,8 +280,10 @@ def play(case: Case, version: str, target: Target) -> None:
         if need in ("br", "zstd"):
             raise Skipped(f"needs {need}, which this runner cannot compress with")
     world = world_of(case)
-    with stubs.replicas(case.data["server"]) as replicas:
-        _perform(case, evolve(world, replicas=replicas), version, target)
+    server = case.data["server"]
+    with stubs.replicas(server) as replicas, stubs.console(server.get("console_upstream")) as upstream:
+        settings = {"console_upstream": upstream} if upstream is not None else {}
+        _perform(case, evolve(world, replicas=replicas, settings=settings), version, target)
 
 
 def _perform(case: Case, world: World, version: str, target: Target) -> None:

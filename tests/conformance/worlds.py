@@ -65,7 +65,7 @@ def application(world: World, *, any_port: bool) -> App:
         sql_poll_seconds=0.1,
         metric_rules=world.rules,
         users=Users({name: role_of(given) for name, given in world.users.items()}),
-        oidc=world.providers.oidc() if world.providers is not None else None,
+        oidc=world.providers.oidc() if world.providers is not None else world.oidc,
         frontegg=world.providers.frontegg(options.get("frontegg_oauth_issuer_url")) if world.providers else None,
         leader=ManualLeader() if world.leadership is not None else None,
     )

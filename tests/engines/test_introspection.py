@@ -32,6 +32,7 @@ from fanlight.pages.effects import (
 from fanlight.sql.effects import Execute, StartEngine
 from fanlight_engines.introspection import Introspection, coordinator, log_level, process_facts, process_start
 from fanlight_engines.process import DECLARED
+from fanlight_engines.profiles import HeapProfiler
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Outgoing
 from tests.engines.test_process_tasks import asyncio_program, in_thread, trio_program
@@ -74,7 +75,7 @@ def sim() -> Sim:
 
 @pytest.fixture
 def engine(sim: Sim) -> Iterator[Introspection]:
-    introspection = Introspection(sim.server)
+    introspection = Introspection(sim.server, HeapProfiler(sim.server.app))
 
     def answering(effect: Any) -> Any:
         return (

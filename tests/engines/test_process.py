@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import tracemalloc
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,7 @@ from fanlight_engines.process import DECLARED, ProcessRelations
 from fanlight_engines.process_heap import size_types, type_name
 from fanlight_engines.process_pace import hidden, line, polite
 from fanlight_engines.process_stacks import thread_stack
+from fanlight_engines.profiles import HeapProfiler
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Outgoing
 from tests.sim import Sim
@@ -84,7 +86,7 @@ def sim(registry: CollectorRegistry) -> Sim:
 
 @pytest.fixture
 def relations(sim: Sim) -> Iterator[ProcessRelations]:
-    made = ProcessRelations(sim.server)
+    made = ProcessRelations(sim.server, HeapProfiler(sim.server.app))
     yield made
     made.close()
 
@@ -141,9 +143,13 @@ def test_every_cell_is_of_its_columns_type(relations: ProcessRelations, sim: Sim
     logging.getLogger("tests.process").warning("hello")
     loop = asyncio.new_event_loop()
     waiting = loop.create_task(asyncio.sleep(0))
+    tracemalloc.start(1)
+    held = bytes(1000)
     every = {relation: list(relation.rows()) for relation in relations.relations}
     loop.run_until_complete(waiting)
     loop.close()
+    tracemalloc.stop()
+    assert held
     for relation, rows in every.items():
         assert rows, relation.name
         for row in rows:

@@ -19,7 +19,7 @@ from ..config import ConfigurationError, kind_of
 from ..http.response import reason
 from ..lobby import network_of
 from ..observe.frontegg_metrics import FronteggMetrics
-from .app_passwords import AppPasswords
+from .app_passwords import AppPasswords, Grant
 from .chain import Rejected, too_many
 from .effects import Pem, VerifySignature
 from .identity import Proof
@@ -202,7 +202,7 @@ class FronteggTokens:
             )
         if grant is False:
             return Rejected(BAD, user=user)
-        if isinstance(grant, float):
+        if not isinstance(grant, Grant):
             return too_many(grant, user)
         if not same_user(user, grant.access.user):
             return Rejected(BAD, user=user)

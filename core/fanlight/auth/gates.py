@@ -348,8 +348,10 @@ class Gates:
 
     def reaches(self, identity: Identity) -> bool:
         """Does any group that is served and asks for roles admit `identity`?"""
-        asking = (name for name, group in GROUPS.items() if group.roles is not None and self.listener.serves(name))
-        return any(self.allows(identity, name) for name in asking)
+        return any(
+            group.roles is not None and self.listener.serves(group.name) and self.allows(identity, group.name)
+            for group in GROUPS.values()
+        )
 
     def websocket_origin(self, request: Request) -> bool:
         """May this handshake go on, as far as its Origin tells?  False: 403, empty.

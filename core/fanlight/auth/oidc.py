@@ -38,12 +38,16 @@ class OidcSettings:
     `issuer` None: no token is good.  `audiences`: one of them must be in the
     token; none: the audience is not looked at.  `user_claim` is the name of the
     claim that is the user's name, `group_claim` the path to the groups.
+    `console_client_id` and `console_scopes` are for the login of a console in
+    the browser; `/api/console/config` tells them and the issuer to everybody.
     """
 
     issuer: str | None = None
     audiences: Sequence[str] = ()
     user_claim: str = "sub"
     group_claim: str = "groups"
+    console_client_id: str = ""
+    console_scopes: str = ""
 
 
 def refused(text: str) -> Rejected:

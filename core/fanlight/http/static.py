@@ -56,7 +56,7 @@ class Assets:
 
 
 async def static(request: Request) -> Response:
-    """GET /static/{*path} and /prof/static/{*path}."""
+    """GET /static/{*path}, /prof/static/{*path} and /internal-console/static/…."""
     server = request.server
     if server.assets is None:
         server.assets = Assets(await ReadAssets())

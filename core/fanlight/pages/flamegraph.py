@@ -1,34 +1,38 @@
-"""The page of a flame graph: a shell around a profile in MZFG, drawn by a script of ours.
+"""The flame graph page: a profile, and the script that draws it.
 
-Pure: text in, a document out.
+The profile travels inside the page as MZFG text in a JSON string, which no
+browser runs; so the page can be saved, and needs nothing but its static files.
 """
 
 from __future__ import annotations
 
 import json
-from html import escape
 
-_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+from .document import document, scripted
 
-# Filled by `str.format`: the document has no other braces.
-_PAGE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><link rel="stylesheet" href="/prof/static/css/flamegraph.css"></head>
-<body>
-<h1>{title}</h1>
-<script type="application/json" id="mzfg">{mzfg}</script>
-<script src="/prof/static/js/flamegraph.js" defer></script>
-</body>
-</html>
-"""
+_ESCAPES = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
+"""What could end the script element, or a string in old readers of JSON; all of them occur inside strings only."""
 
 
 def flamegraph_page(title: str, mzfg: str) -> bytes:
-    """The whole document, UTF-8.
+    """The complete document, UTF-8: `title` and the profile `mzfg` (spec profiling.md section 5).
 
-    `mzfg` is embedded as a JSON string that cannot end its element, whatever
-    the names of functions and files are.
+    Both may hold anything, names of functions and threads included: nothing of
+    them becomes markup.  The page asks for `/prof/static/` only, so it works on
+    listeners that serve nothing but profiles.
     """
-    text = json.dumps(mzfg, ensure_ascii=False).translate(_ESCAPES)
-    return _PAGE.format(title=escape(title), mzfg=text).encode(errors="replace")
+    # Lone surrogates (names of files may have them) cannot be encoded: JSON's own escapes can.
+    data = json.dumps(mzfg, ensure_ascii=not _encodable(mzfg)).translate(_ESCAPES)
+    rest = f'\n<script type="application/json" id="mzfg">{data}</script>'
+    body = scripted(title, served=("/prof/",), here="", rest=rest)
+    return document(title, body, styles=("flamegraph",), script="flamegraph", static="/prof/static").encode(
+        errors="replace"
+    )
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

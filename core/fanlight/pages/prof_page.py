@@ -29,6 +29,7 @@ from ..profiling.effects import (
     SwitchHeapMode,
 )
 from ..profiling.formats import FORMATS, JEHEAP, Format
+from .document import FORMS
 from .prof import DURING_CPU, refusal
 from .prof_cpu import MOST_SECONDS, answer, check, check_bounds, download, wait
 from .prof_shell import document
@@ -89,7 +90,7 @@ def _action(name: str, mode: HeapMode) -> Action:
 
 async def _page(mode: HeapMode) -> Response:
     profilers = await ReadProfilers()
-    return html(200, document(mode, profilers))
+    return html(200, document(mode, profilers), FORMS)
 
 
 def _switch(active: bool) -> Action:

@@ -10,18 +10,13 @@ from html import escape
 
 from ..profiling.effects import HeapMode, Profilers
 from ..profiling.mzfg import si
+from .document import document as framed
 
 COSTS = ((1, 4, 86), (10, 7, 86), (25, 7, 86), (64, 14, 86))
 """Frames kept, slow-down of code that allocates much, megabytes for 1.8 million live blocks: measured."""
 
-# Filled by `str.format`: the document has no other braces.
-_PAGE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Profiling</title><link rel="stylesheet" href="static/css/page.css">
-<link rel="stylesheet" href="static/css/prof.css"></head>
-<body>
-<h1>Profiling</h1>
+# Filled by `str.format`: it has no other braces.
+_BODY = """<main><h1>Profiling</h1>
 <p class="what"><a href="../">home</a></p>
 <section>
 <h2>Heap</h2>
@@ -59,10 +54,7 @@ _PAGE = """<!doctype html>
 <p><a href="../debug/pprof/goroutine?debug=1">Where each of them stands</a>,
 <a href="../debug/pprof/goroutine?debug=2">with stacks</a>.
 For <code>go tool pprof</code>: <a href="../debug/pprof/">/debug/pprof/</a>.</p>
-</section>
-</body>
-</html>
-"""
+</section></main>"""
 
 _BUTTON = '<form method="post" action="./"><button name="action" value="{action}">{words}</button></form>'
 _DUMPS = (
@@ -80,7 +72,7 @@ _WARNING = (
 def document(mode: HeapMode, profilers: Profilers) -> str:
     """The whole page for these states."""
     running = "<p><strong>A CPU profile is being taken.</strong></p>" if profilers.cpu_active else ""
-    return _PAGE.format(
+    body = _BODY.format(
         state=escape(_state(mode)),
         facts=_facts(mode),
         heap=_heap(mode),
@@ -89,6 +81,7 @@ def document(mode: HeapMode, profilers: Profilers) -> str:
         formats=_select(),
         native=_native(profilers.native),
     )
+    return framed("Profiling", body, styles=("prof",), static="static")
 
 
 def _state(mode: HeapMode) -> str:

@@ -14,6 +14,7 @@ from attrs import frozen
 from ..asks import Effect
 from ..http.request import Request
 from ..http.response import Response, html
+from .document import document, paths
 
 
 @frozen
@@ -47,6 +48,7 @@ _PLACES = (
     ("/memory", "memory by module and type"),
     ("/hierarchical-memory", "memory as a tree"),
     ("/clusters", "workers and their replicas"),
+    ("/internal-console/", "console: ask with SQL"),
     ("/console", "console"),
     ("/api/readyz", "readiness"),
     ("/api/tracing", "log level"),
@@ -55,20 +57,12 @@ _PLACES = (
 )
 """Paths with what is found there, in the order of the page."""
 
-# Filled by `str.format`: the document has no other braces.
-_PAGE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Home</title><link rel="stylesheet" href="/static/css/page.css"></head>
-<body>
-<h1>fanlight {version} embedded in {argv0} (pid {pid}, Python {python})</h1>
+# Filled by `str.format`: it has no other braces.
+_BODY = """<main><h1>{what}</h1>
 <p class="what">SQL over this process: POST to <code>/api/sql</code>.</p>
 <ul class="places">
 {places}
-</ul>
-</body>
-</html>
-"""
+</ul></main>"""
 
 
 async def home(request: Request) -> Response:
@@ -77,19 +71,11 @@ async def home(request: Request) -> Response:
     Always 200.  Links are in the order of `_PLACES`, those of disabled groups left out.
     """
     facts = await DescribeProcess()
-    # Templates are compared, not paths: the router has them as they were declared.
-    served = {place.path for place in request.listener.router.places()}
+    served = paths(request)
     places = "\n".join(
         f'<li><a href="{path}">{path}</a><span>{escape(words)}</span></li>' for path, words in _PLACES if path in served
     )
     # `argv0` is chosen by whoever starts the process, so it is as foreign as any text.
-    return html(
-        200,
-        _PAGE.format(
-            version=escape(facts.version),
-            argv0=escape(facts.argv0),
-            pid=facts.pid,
-            python=escape(facts.python),
-            places=places,
-        ),
-    )
+    what = f"fanlight {facts.version} embedded in {facts.argv0} (pid {facts.pid}, Python {facts.python})"
+    body = _BODY.format(what=escape(what), places=places)
+    return html(200, document("Home", body))

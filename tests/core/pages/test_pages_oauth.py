@@ -15,11 +15,15 @@ from tests.clients.messages import Answer, Outgoing
 from tests.core.auth.providing import pem
 from tests.sim import Sim
 
+TENANT_ID = "11111111-2222-4333-8444-555555555555"
+
 PATHS = [f"/.well-known/oauth-protected-resource{path}" for path in ("", "/api/mcp/agent", "/api/mcp/developer")]
 
 
 def ask(path: str = PATHS[0], kind: Any = "Oidc", issuer: str | None = "https://idp.example", **more: Any) -> Answer:
-    frontegg = FronteggSettings(token_url="https://a.example", tenant_id="x", public_key=pem("RSA"), issuer=issuer)
+    frontegg = FronteggSettings(
+        token_url="https://a.example", tenant_id=TENANT_ID, public_key=pem("RSA"), issuer=issuer
+    )
     app = App(
         listeners=[Listener(authenticator=kind, groups=more.pop("groups", ALL_GROUPS))],
         oidc=OidcSettings(issuer=issuer),

@@ -9,13 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fanlight import App
 from fanlight.asks import ClientGone, Moment, Sleep
 from fanlight.http.request import ReadBody, Request
 from fanlight.http.response import BINARY, HTML, JSON, TEXT, Refused
 from fanlight.moment import Now
 from fanlight.pages.prof_cpu import cpu, profile
 from fanlight.profiling.effects import BeginCpu, CpuCapture, CpuRefused, EndCpu, FinishCpu
+from tests.clients.blocking import HttpConnection
+from tests.clients.messages import Outgoing
 from tests.core.pages.prof_driving import drive, refusal, request
+from tests.sim import Sim, table
 
 CAPTURE = CpuCapture("the engine's own")
 SHAPE = "Failed to deserialize the JSON body into the target type: "
@@ -213,3 +217,14 @@ def test_any_query_is_answered_or_refused(query: str) -> None:
     except Refused as refused:
         status = refused.response.status
     assert status in {0, 400}
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_an_hour_is_not_cut_by_any_deadline(version: str) -> None:
+    sim = Sim(App(), answering=table({BeginCpu: CAPTURE, FinishCpu: b"profile"}))
+    http = HttpConnection(sim.connect(), version)
+    stream = http.begin(Outgoing(target="/prof/profile?seconds=3600"))
+    began = sim.clock.now.mono
+    answer = http.answer(stream, 3700)
+    assert (answer.status, answer.body) == (200, b"profile")
+    assert 3600 <= sim.clock.now.mono - began < 3601

@@ -7,6 +7,8 @@ import re
 import pytest
 
 from fanlight import App, Listener
+from fanlight.http.request import Request
+from fanlight.http.response import Response, empty
 from fanlight.pages.root import DescribeProcess, ProcessFacts
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing
@@ -35,7 +37,8 @@ def test_it_says_which_process_this_is(version: str) -> None:
 def test_it_links_what_is_there() -> None:
     answer = page(App())
     assert {"/metrics", "/prof/heap", "/api/readyz", "/api/tracing", "/api/catalog/dump"} <= links(answer)
-    assert "/metrics-viz" not in links(answer)
+    assert {"/memory", "/hierarchical-memory", "/metrics-viz", "/internal-console/"} <= links(answer)
+    assert "/console" not in links(answer)  # the program's own, if it has one
     sim = Sim(App())
     places = {place.path for place in sim.server.listeners["main"].router.places()}
     assert links(answer) <= places
@@ -45,7 +48,17 @@ def test_it_links_nothing_that_another_listener_serves() -> None:
     app = App(listeners=(Listener("main", "127.0.0.1:6876", groups={"base": "Normal", "metrics": "Normal"}),))
     found = links(page(app))
     assert "/metrics" in found
-    assert not {"/prof/heap", "/api/catalog/dump", "/api/tracing"} & found
+    assert not {"/prof/heap", "/api/catalog/dump", "/api/tracing", "/internal-console/"} & found
+
+
+def test_it_links_a_console_of_the_programs_own() -> None:
+    app = App()
+
+    @app.route("GET", "/console")
+    async def console(request: Request) -> Response:
+        return empty(204)
+
+    assert "/console" in links(page(app))
 
 
 def test_no_name_becomes_markup() -> None:

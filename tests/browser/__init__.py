@@ -1,0 +1,1 @@
+"""The pages as a browser shows them: the scripts by themselves, and whole pages in a headless Chromium."""

@@ -1,0 +1,45 @@
+"""One browser and one demo for all pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.process import ask, started
+
+from .chromium import PROGRAM, Browser, browsing
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium; the test is skipped where there is none."""
+    if PROGRAM is None:
+        pytest.skip("no Chromium is installed")
+    with browsing() as made:
+        yield made
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """The same without tabs: what a test opens is closed with it, as pages go on reading."""
+    yield chromium
+    chromium.close_pages()
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[str]:
+    """The URL of a demo."""
+    with started("demo", "--listen", "127.0.0.1:0") as process:
+        line = process.line()
+        while "Open" not in line:
+            line = process.line()
+        yield line.split()[-1].rstrip("/")
+
+
+@pytest.fixture
+def traced(demo: str) -> Iterator[str]:
+    """The same with tracing on."""
+    ask(demo, "/prof/mode", {"memory_active": True})
+    yield demo
+    ask(demo, "/prof/mode", {"memory_active": False})
