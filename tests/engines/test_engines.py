@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import fanlight.pages.table
-from fanlight import App, Effect
+from fanlight import App, Effect, Listener, Settings
 from fanlight.asks import Task
 from fanlight.relations import Column, Relation
 from fanlight.server import Server
@@ -29,9 +30,18 @@ def effects(of: type[Effect[object]] = Effect) -> Iterator[type[Effect[object]]]
         yield from effects(kind)
 
 
-def test_every_effect_has_an_engine() -> None:
+def test_every_effect_has_an_engine(tmp_path: Path) -> None:
     assert fanlight.pages.table.ROUTES  # which loads every page
-    done = {kind for engine in engines() for kind in engine.handlers}
+    file = tmp_path / "users.json"
+    file.write_text('{"users": {}}')
+    file.chmod(0o600)
+    listener = Listener(authenticator="Password")
+    made = engines(
+        App(listeners=[listener], settings=Settings(users_file=str(file), console_upstream="http://127.0.0.1:1"))
+    )
+    done = {kind for engine in made for kind in engine.handlers}
+    for engine in made:
+        engine.close()
     assert {kind.__name__ for kind in effects()} - {kind.__name__ for kind in done} == set()
 
 
