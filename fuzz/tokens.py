@@ -13,7 +13,7 @@ from fanlight.auth.scram import parse
 from fanlight.auth.users_file import read_users, write_users
 from fanlight.config import ConfigurationError
 
-TENANT = FronteggSettings(token_url="https://a.example", tenant_id="0" * 32, public_key="")
+TENANT = FronteggSettings(token_url="https://a.example", tenant_id="0" * 32, public_key="-----BEGIN PUBLIC KEY-----")
 
 
 def one_input(data: bytes) -> None:
