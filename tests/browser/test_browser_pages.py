@@ -31,6 +31,7 @@ PAINTED = (
 """How many colours a canvas has."""
 
 AXE = Path(__file__).resolve().parents[2] / "console" / "node_modules" / "axe-core" / "axe.min.js"
+PATHS = ("/", "/memory", "/hierarchical-memory", "/metrics-viz", "/prof/", "/clusters", "/internal-console/")
 NASTY = '</script><script>alert("x")</script>&amp;\u2028<img src=x onerror=alert(1)>'
 
 
@@ -176,9 +177,7 @@ def test_the_console_asks_with_sql(browser: Browser, demo: str) -> None:
 
 @pytest.mark.skipif(not AXE.exists(), reason="npm ci was not run in console/")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(
-    "path", ["/", "/memory", "/hierarchical-memory", "/metrics-viz", "/prof/", "/internal-console/"]
-)
+@pytest.mark.parametrize("path", PATHS)
 def test_everybody_can_use_it(browser: Browser, traced: str, path: str, scheme: Literal["light", "dark"]) -> None:
     page = opened(browser, traced + path, scheme)
     page.until("!document.querySelector('.refresh') || document.querySelector('tbody tr') !== null")

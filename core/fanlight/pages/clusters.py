@@ -13,18 +13,8 @@ from ..http.options import parse_options
 from ..http.request import Request
 from ..http.response import Response, html
 from ..workers import Replica
+from .document import document
 
-# Filled by `str.format`: the document has no other braces.
-_PAGE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Clusters</title><link rel="stylesheet" href="/static/css/page.css"></head>
-<body>
-<h1>Clusters</h1>
-{listed}
-</body>
-</html>
-"""
 _TABLE = """<table>
 <thead><tr><th>Cluster</th><th>Replica</th><th>Cluster ID</th><th>Replica ID</th><th>Processes</th><th>HTTP</th></tr>
 </thead>
@@ -43,7 +33,8 @@ async def clusters(request: Request) -> Response:
 def page(replicas: Iterable[Replica]) -> str:
     """The document; names are the program's and escaped."""
     rows = "\n".join(map(_row, replicas))
-    return _PAGE.format(listed=_TABLE.format(rows=rows) if rows else "<p>No replicas found.</p>")
+    listed = _TABLE.format(rows=rows) if rows else "<p>No replicas found.</p>"
+    return document("Clusters", f"<main><h1>Clusters</h1>\n{listed}</main>")
 
 
 def _row(replica: Replica) -> str:
