@@ -29,7 +29,7 @@ from fanlight.connection import Connection
 from fanlight.moment import Now
 from fanlight.outputs import Perform, Send
 from fanlight.server import Server
-from fanlight_engines.passwords import Passwords, hash_password
+from fanlight_engines.auth.passwords import Passwords, hash_password
 from fanlight_engines.performer import SystemEntropy, now
 from tests.clients.blocking import HttpConnection
 from tests.clients.http1 import serialise

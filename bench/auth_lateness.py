@@ -24,7 +24,7 @@ from bench.heartbeat import Heartbeat
 from bench.processes import start
 from bench.servers.host import on_loop
 from fanlight import App, Listener, Settings
-from fanlight_engines.passwords import hash_password
+from fanlight_engines.auth.passwords import hash_password
 
 USERS, CLIENTS, SECONDS = 8, 4, 12.0
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from fanlight import App, Listener, Settings
 from fanlight.asks import Effect
-from fanlight_engines.passwords import Passwords, hash_password
+from fanlight_engines.auth.passwords import Passwords, hash_password
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing
 from tests.hosts import AsyncioHost

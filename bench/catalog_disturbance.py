@@ -29,15 +29,15 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Gauge
 
 from fanlight.app import App
-from fanlight.catalog import Exposed
-from fanlight.consistency import Inconsistencies, look_at_catalog
+from fanlight.catalog.catalog import Exposed
+from fanlight.catalog.consistency import Inconsistencies, look_at_catalog
 from fanlight.moment import Now
 from fanlight.relations import Relation
 from fanlight.server import Server
-from fanlight_engines.introspection import coordinator
 from fanlight_engines.performer import SystemEntropy
-from fanlight_engines.process import ProcessRelations
-from fanlight_engines.profiles import HeapProfiler
+from fanlight_engines.process.introspection import coordinator
+from fanlight_engines.process.relations import ProcessRelations
+from fanlight_engines.profiling.heap import HeapProfiler
 
 BEAT = 0.001
 LOOKS = 3

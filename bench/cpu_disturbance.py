@@ -32,8 +32,8 @@ from typing import Any
 
 from bench.heap_disturbance import beat
 from fanlight.profiling.effects import BeginCpu, Clock, CpuCapture
-from fanlight_engines.cpu import CpuProfiler
-from fanlight_engines.sampling import Sampler
+from fanlight_engines.profiling.cpu import CpuProfiler
+from fanlight_engines.profiling.sampling import Sampler
 
 
 class Serving:

@@ -31,7 +31,7 @@ from typing import Any, Literal, cast
 from attrs import frozen
 
 from fanlight.profiling.effects import CaptureHeap, SwitchHeapMode
-from fanlight_engines.profiles import HeapProfiler
+from fanlight_engines.profiling.heap import HeapProfiler
 
 BEAT = 0.001
 CAPTURES = 4

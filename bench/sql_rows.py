@@ -27,10 +27,10 @@ import duckdb
 
 from bench.servers.rows import table
 from fanlight.sql.effects import Interrupt
-from fanlight_engines.duckdb_connection import Connection
-from fanlight_engines.duckdb_instance import open_instance
-from fanlight_engines.duckdb_relations import Catalogue
-from fanlight_engines.duckdb_rows import VERY_MANY
+from fanlight_engines.duckdb.connection import Connection
+from fanlight_engines.duckdb.instance import open_instance
+from fanlight_engines.duckdb.relations import Catalogue
+from fanlight_engines.duckdb.rows import VERY_MANY
 
 BATCH = 256 * 1024
 QUERY = "select * from public.m"

@@ -16,8 +16,8 @@ from attrs import evolve
 from fanlight import ConfigurationError
 from fanlight.auth.scram import ITERATIONS
 from fanlight.auth.users import Role, check_user
-from fanlight_engines.passwords import hash_password
-from fanlight_engines.users import fresh_epoch, load, rewriting
+from fanlight_engines.auth.passwords import hash_password
+from fanlight_engines.auth.users import fresh_epoch, load, rewriting
 
 FAILED = 1
 MISUSED = 2

@@ -12,25 +12,25 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .config import ConfigurationError, Dialect, Remark, Settings
+from .health.leadership import Leader, Leadership, ManualLeader, SoloLeader
+from .health.liveness import Liveness
+from .health.readiness import Readiness
 from .http.router import Handler, Route
-from .leadership import Leader, Leadership, ManualLeader, SoloLeader
 from .limits import Limits
 from .listeners import Listener, vet
-from .liveness import Liveness
-from .readiness import Readiness
 from .relations import Relation
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from .audit_log import AuditLog
     from .auth.effects import SessionStore
     from .auth.frontegg import FronteggSettings
     from .auth.groups import RouteGroup
     from .auth.identity import Kind
     from .auth.oidc import OidcSettings
     from .auth.users import Users
-    from .catalog import Catalog
+    from .catalog.audit_log import AuditLog
+    from .catalog.catalog import Catalog
     from .observe.queries import MetricQuerySet
     from .system import SystemVariables
     from .workers import WorkerRegistry
@@ -152,7 +152,7 @@ class App:
     def catalog(self) -> Catalog:
         """The objects that `/api/catalog/dump` lists besides our own."""
         if self._catalog is None:
-            from .catalog import Catalog
+            from .catalog.catalog import Catalog
 
             self._catalog = Catalog()
         return self._catalog
@@ -160,7 +160,7 @@ class App:
     @cached_property
     def audit_log(self) -> AuditLog:
         """The events of `mz_catalog.mz_audit_events`."""
-        from .audit_log import AuditLog
+        from .catalog.audit_log import AuditLog
 
         return AuditLog()
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from attrs import frozen
 
 from .asks import ClientGone, Effect, EffectFailed, Moment, Op, Sleep
-from .latch import Await
+from .health.latch import Await
 from .observe.records import Failure, Report
 from .outputs import Cancel, Note, Perform
 from .routine import PARKED, Attempt, Conversation, Host, Thrown

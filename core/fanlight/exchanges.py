@@ -13,11 +13,11 @@ from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .asks import ClientGone, Effect
+from .health.latch import Await
 from .http.pipeline import Exchange
 from .http.request import Request
 from .http.response import Refused as RefusedAnswer
 from .http.response import Response, phrase
-from .latch import Await
 from .observe.records import AccessRecord, Failure
 from .ops import ATTEMPTS, OPENS
 from .outputs import Cancel, Note, Output, Perform

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .asks import ClientGone, LimitTime, Moment, Sleep
 from .auth.session_table import IDLE_SECONDS
 from .background import Begin
+from .health.latch import Await
 from .http.request import ReadBody
 from .http.response import Refused, Response, SendBody
 from .http.websocket import (
@@ -32,7 +33,6 @@ from .http.websocket import (
     Watch,
     handshake,
 )
-from .latch import Await
 from .observe.records import Report
 from .routine import PARKED, Attempt, Conversation, Thrown
 from .wire.body import BrokenBody

@@ -21,10 +21,10 @@ from .auth.gates import Gates
 from .auth.origin import Origins, default_origins
 from .background import Background
 from .connection import Connection
+from .health.leadership import SoloLeader, lead_when_ready
 from .http.response import Fields, text
 from .http.router import Router
 from .ingress import NoWire
-from .leadership import SoloLeader, lead_when_ready
 from .lobby import UNCOUNTED, Lobby, network_of
 from .observe.records import AccessRecord, RefusalsOmitted, Trouble
 from .outputs import Cancel, Note, Perform

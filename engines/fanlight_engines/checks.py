@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakSet
 
-from fanlight.checks import CallCheck
+from fanlight.health.checks import CallCheck
 
 
 class Checks:

@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING
 import fanlight.pages.table  # pyright: ignore[reportUnusedImport]
 import fanlight.server  # pyright: ignore[reportUnusedImport]  # noqa: F401
 
-from .allocator import Allocator
+from .auth.passwords import Passwords
+from .auth.sessions import SqliteSessions, StoredSessions
+from .auth.tokens import Signatures
+from .auth.users import UsersFile
 from .checks import Checks
-from .cpu import CpuProfiler
-from .duckdb import DuckDbEngine
+from .duckdb.engine import DuckDbEngine
 from .gather import Gatherer
 from .host import HostFacts
-from .introspection import Introspection
-from .leaders import Leaders
+from .leadership.leaders import Leaders
 from .log_filters import LogFilters
-from .native import NativeRecorder
 from .outbound import Outbound
-from .passwords import Passwords
-from .profiles import HeapProfiler
+from .process.introspection import Introspection
+from .profiling.allocator import Allocator
+from .profiling.cpu import CpuProfiler
+from .profiling.heap import HeapProfiler
+from .profiling.native import NativeRecorder
+from .profiling.stacks import StackReader
 from .replicas import Replicas
-from .sessions import SqliteSessions, StoredSessions
-from .stacks import StackReader
-from .tokens import Signatures
-from .users import UsersFile
 
 if TYPE_CHECKING:
     from fanlight.server import Server

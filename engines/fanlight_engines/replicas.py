@@ -21,7 +21,7 @@ import h11
 
 from fanlight.federation.effects import AskWorkers, Call, NoReply, Reason, Replied, Reply, WorkOut, finish
 
-from .process_pace import BUDGET
+from .process.pace import BUDGET
 
 TOGETHER = 64
 """Connections that are open at once; further calls wait for a place."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fanlight.auth.scram import verify
-from fanlight_engines.users import load
+from fanlight_engines.auth.users import load
 from tests.cli.process import ENVIRONMENT, FANLIGHT, started
 
 

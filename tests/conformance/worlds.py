@@ -13,7 +13,7 @@ from fanlight.app import App
 from fanlight.auth.scram import derive
 from fanlight.auth.users import Role, Users
 from fanlight.config import Settings
-from fanlight.leadership import Leadership, ManualLeader
+from fanlight.health.leadership import Leadership, ManualLeader
 from fanlight.listeners import Listener
 from fanlight.observe.queries import MetricQuery, MetricQuerySet
 

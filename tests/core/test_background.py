@@ -12,8 +12,8 @@ from attrs import frozen
 from fanlight import App, Effect, Listener, Request, Response
 from fanlight.asks import ClientGone, EffectFailed, Moment, Race, Sleep
 from fanlight.background import Background, Begin
+from fanlight.health.latch import Await, Latch
 from fanlight.http.response import text
-from fanlight.latch import Await, Latch
 from fanlight.moment import Now
 from fanlight.observe.records import Failure, Report, Trouble
 from fanlight.outputs import Cancel, Note, Perform

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fanlight_engines.process import DECLARED
-from fanlight_engines.process_docs import page
+from fanlight_engines.process.docs import page
+from fanlight_engines.process.relations import DECLARED
 from tests.docs.markdown import ROOT, headings, rows
 
 PAGE = ROOT / "docs" / "reference" / "relations.md"
 
 
 def test_the_page_is_up_to_date() -> None:
-    # If not: python -m fanlight_engines.process_docs > docs/reference/relations.md
+    # If not: python -m fanlight_engines.process.docs > docs/reference/relations.md
     assert PAGE.read_text(encoding="utf-8") == page()
 
 

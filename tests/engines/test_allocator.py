@@ -12,9 +12,9 @@ import pytest
 from attrs import define
 
 from fanlight.profiling.effects import ReadAllocator
-from fanlight_engines import allocator
-from fanlight_engines.allocator import Allocator
-from fanlight_engines.forked import CAN_FORK
+from fanlight_engines.profiling import allocator
+from fanlight_engines.profiling.allocator import Allocator
+from fanlight_engines.profiling.forked import CAN_FORK
 
 
 @define

@@ -7,7 +7,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from fanlight.checks import CallCheck, Check
+from fanlight.health.checks import CallCheck, Check
 from fanlight_engines.checks import Checks
 from fanlight_engines.performer import Performer
 

@@ -31,9 +31,9 @@ from fanlight.profiling.effects import (
     ReadProfilers,
 )
 from fanlight.profiling.profile import StackProfile, ValueType
-from fanlight_engines import cpu, sampled_stacks, sampling, thread_clocks
-from fanlight_engines.cpu import CpuProfiler
-from fanlight_engines.traces import HIDDEN
+from fanlight_engines.profiling import cpu, sampled_stacks, sampling, thread_clocks
+from fanlight_engines.profiling.cpu import CpuProfiler
+from fanlight_engines.profiling.traces import HIDDEN
 from tests.engines.working import burn, idle, working
 from tests.pprof import read
 

@@ -17,7 +17,7 @@ from fanlight.relations import Column, Relation
 from fanlight.sql import effects
 from fanlight.sql.effects import Batch, Execute, Executed, FetchRows, SqlFailed
 from fanlight.sql.errors import CANCELLED
-from fanlight_engines.duckdb import SPARE, DuckDbEngine
+from fanlight_engines.duckdb.engine import SPARE, DuckDbEngine
 
 ADA = Identity("ada")
 SETTINGS = (("TimeZone", "UTC"), ("search_path", "public"))
@@ -85,7 +85,7 @@ def wait_for(condition: Any) -> None:
 
 def test_making_an_engine_loads_nothing() -> None:
     program = (
-        "import sys; from fanlight_engines.duckdb import DuckDbEngine; from fanlight import App; "
+        "import sys; from fanlight_engines.duckdb.engine import DuckDbEngine; from fanlight import App; "
         "engine = DuckDbEngine(App()); engine.close(); "
         "print([name for name in ('duckdb', 'nanoarrow', 'pytz', 'asyncio', 'trio') if name in sys.modules])"
     )
@@ -105,7 +105,7 @@ def test_the_first_session_finds_no_engine() -> None:
 
 
 def test_without_the_library_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fanlight_engines.duckdb.available", lambda: False)
+    monkeypatch.setattr("fanlight_engines.duckdb.engine.available", lambda: False)
     engine = DuckDbEngine(App())
     assert not perform(engine, effects.StartEngine())
     assert perform(engine, effects.OpenSession(ADA)) is None
@@ -117,7 +117,7 @@ def test_an_engine_that_does_not_start_says_so_in_the_log(
     def fail() -> Any:
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr("fanlight_engines.duckdb.open_instance", fail)
+    monkeypatch.setattr("fanlight_engines.duckdb.engine.open_instance", fail)
     assert not perform(DuckDbEngine(App()), effects.StartEngine())
     assert "no memory" in caplog.text
 
@@ -414,7 +414,7 @@ def test_the_interpreter_may_end_while_a_statement_runs(daemon: bool) -> None:
 import threading, time
 from fanlight import App, Identity
 from fanlight.sql import effects
-from fanlight_engines.duckdb import DuckDbEngine
+from fanlight_engines.duckdb.engine import DuckDbEngine
 engine = DuckDbEngine(App())
 engine.handlers[effects.StartEngine](effects.StartEngine())
 session = engine.handlers[effects.OpenSession](effects.OpenSession(Identity("ada")))
@@ -435,7 +435,7 @@ print("bye")
 def test_the_lexer_is_ready_with_the_engine() -> None:
     """Its pattern takes milliseconds to compile, which the first statement would take of the host's loop."""
     program = (
-        "from fanlight_engines.duckdb import DuckDbEngine; from fanlight import App; "
+        "from fanlight_engines.duckdb.engine import DuckDbEngine; from fanlight import App; "
         "from fanlight.sql import effects, lexer; engine = DuckDbEngine(App()); "
         "before = lexer._pattern.cache_info().currsize; "
         "engine.handlers[effects.StartEngine](effects.StartEngine()); "

@@ -1,4 +1,4 @@
-"""`fanlight_engines.duckdb_arrow`: texts of a result as they stand in its buffers."""
+"""`fanlight_engines.duckdb.arrow`: texts of a result as they stand in its buffers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ pytest.importorskip("duckdb")
 
 import duckdb
 
-from fanlight_engines.duckdb_arrow import BATCH, TextStream
+from fanlight_engines.duckdb.arrow import BATCH, TextStream
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from fanlight.app import App
 from tests.conformance.match_sql import match
 from tests.engines.duckdb_driving import post
 
-engine_module = pytest.importorskip("fanlight_engines.duckdb")
+engine_module = pytest.importorskip("fanlight_engines.duckdb.engine")
 
 CASES = Path(__file__).parents[1] / "conformance" / "cases" / "sql.jsonl"
 

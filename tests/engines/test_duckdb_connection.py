@@ -13,10 +13,10 @@ import duckdb
 
 from fanlight.sql.effects import Interrupt
 from fanlight.sql.errors import SqlError, Unreadable
-from fanlight_engines.duckdb_connection import PARSED_LENGTH, PARSED_TEXTS, Connection, Parsed
-from fanlight_engines.duckdb_instance import open_instance
-from fanlight_engines.duckdb_relations import Catalogue
-from fanlight_engines.duckdb_results import Interrupted, Result
+from fanlight_engines.duckdb.connection import PARSED_LENGTH, PARSED_TEXTS, Connection, Parsed
+from fanlight_engines.duckdb.instance import open_instance
+from fanlight_engines.duckdb.relations import Catalogue
+from fanlight_engines.duckdb.results import Interrupted, Result
 
 LIMIT = 10**9
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fanlight_engines.duckdb_errors import missing_table, sql_error
+from fanlight_engines.duckdb.errors import missing_table, sql_error
 from tests.engines.test_duckdb_values import Sql
 
 SETUP = """

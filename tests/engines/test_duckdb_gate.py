@@ -6,7 +6,7 @@ import threading
 import time
 
 from fanlight.sql.effects import Interrupt
-from fanlight_engines.duckdb_gate import Gate
+from fanlight_engines.duckdb.gate import Gate
 
 
 def wait_until(condition: threading.Event) -> None:

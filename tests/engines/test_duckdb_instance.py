@@ -13,7 +13,7 @@ import pytest
 from fanlight.app import App
 from fanlight.auth.identity import Identity
 from fanlight.relations import Column, Relation
-from fanlight_engines.duckdb_instance import is_constant, refusal
+from fanlight_engines.duckdb.instance import is_constant, refusal
 from tests.engines.test_duckdb_values import Sql
 
 REACHES_OUT = [
@@ -167,7 +167,7 @@ def test_the_catalog_is_named_after_the_original(sql: Sql) -> None:
 
 def test_a_statement_that_hides_a_second_one(sql: Sql) -> None:
     """Whatever our lexer takes for one statement, the engine's parser has to take for one too."""
-    from fanlight_engines.duckdb_connection import Connection
+    from fanlight_engines.duckdb.connection import Connection
 
     connection: Any = sql.engine.lend(sees_all=False)
     assert isinstance(connection, Connection)
@@ -179,7 +179,7 @@ def test_a_statement_that_hides_a_second_one(sql: Sql) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_library_is_mapped_before_it_is_imported() -> None:
     program = (
-        "import sys; from fanlight_engines.duckdb_instance import preload; done = preload(); "
+        "import sys; from fanlight_engines.duckdb.instance import preload; done = preload(); "
         "print(done, '_duckdb.' in open('/proc/self/maps').read(), '_duckdb' in sys.modules); import duckdb; "
         "print(duckdb.connect().execute('select 42').fetchall())"
     )

@@ -14,7 +14,7 @@ from fanlight.auth.identity import Identity
 from fanlight.sql import effects
 from fanlight.sql.changes import Form, Shape
 from fanlight.sql.effects import Evaluate, Evaluated, SqlFailed
-from fanlight_engines.duckdb import DuckDbEngine
+from fanlight_engines.duckdb.engine import DuckDbEngine
 from tests.engines.test_duckdb import SETTINGS, open_session, perform, run
 
 

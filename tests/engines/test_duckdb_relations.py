@@ -11,7 +11,7 @@ import pytest
 from fanlight.app import App
 from fanlight.auth.identity import Identity
 from fanlight.relations import Column, Relation
-from fanlight_engines.duckdb_relations import Catalogue, words_of
+from fanlight_engines.duckdb.relations import Catalogue, words_of
 from tests.engines.test_duckdb_values import Sql
 
 ROOT = Identity("mz_system", internal=True)

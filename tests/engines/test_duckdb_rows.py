@@ -15,12 +15,12 @@ pytest.importorskip("duckdb")
 
 from fanlight.sql.effects import Interrupt
 from fanlight.sql.errors import SqlError, Unreadable
-from fanlight_engines import duckdb_rows
-from fanlight_engines.duckdb_connection import Connection
-from fanlight_engines.duckdb_instance import open_instance
-from fanlight_engines.duckdb_relations import Catalogue
-from fanlight_engines.duckdb_results import Result, StreamedResult, WrittenResult
-from fanlight_engines.duckdb_rows import Habit, may_wrap, tidy
+from fanlight_engines.duckdb import rows as duckdb_rows
+from fanlight_engines.duckdb.connection import Connection
+from fanlight_engines.duckdb.instance import open_instance
+from fanlight_engines.duckdb.relations import Catalogue
+from fanlight_engines.duckdb.results import Result, StreamedResult, WrittenResult
+from fanlight_engines.duckdb.rows import Habit, may_wrap, tidy
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from fanlight.relations import Column, Relation
 from fanlight.sql import effects
 from fanlight.sql.effects import Executed, SqlFailed
 from fanlight.sql.errors import SqlError
-from fanlight_engines.duckdb import DuckDbEngine
-from fanlight_engines.duckdb_connection import Connection
+from fanlight_engines.duckdb.connection import Connection
+from fanlight_engines.duckdb.engine import DuckDbEngine
 from tests.engines.test_duckdb import ADA, SETTINGS, execute, open_session, perform, rows, run
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fanlight.sql.effects import CloseSpool, OpenSpool, ReadSpool, WriteSpool
-from fanlight_engines.duckdb_spool import Spool, close_spool, open_spool, read_spool, write_spool
+from fanlight_engines.duckdb.spool import Spool, close_spool, open_spool, read_spool, write_spool
 
 
 def open_files() -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fanlight.sql.values import Descriptor
-from fanlight_engines.duckdb_types import as_fetched, descriptor, is_lossy, kind_of
+from fanlight_engines.duckdb.types import as_fetched, descriptor, is_lossy, kind_of
 
 duckdb = pytest.importorskip("duckdb")
 

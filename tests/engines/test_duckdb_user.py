@@ -11,7 +11,7 @@ from fanlight.app import App
 from fanlight.auth.identity import Identity
 from fanlight.sql import effects
 from fanlight.sql.effects import Execute, Executed
-from fanlight_engines.duckdb import DuckDbEngine
+from fanlight_engines.duckdb.engine import DuckDbEngine
 
 SETTINGS = (("TimeZone", "UTC"), ("search_path", "public"))
 

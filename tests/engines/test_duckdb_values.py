@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fanlight.app import App
 from tests.engines.duckdb_driving import post
 
-engine_module = pytest.importorskip("fanlight_engines.duckdb")
+engine_module = pytest.importorskip("fanlight_engines.duckdb.engine")
 
 
 class Sql:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fanlight.pages.table
-from fanlight import App, Effect, Listener, Settings
+from fanlight import App, Effect, Listener
 from fanlight.asks import Task
+from fanlight.config import Settings
 from fanlight.relations import Column, Relation
 from fanlight.server import Server
 from fanlight_engines.engines import engines_for
@@ -32,13 +33,11 @@ def effects(of: type[Effect[object]] = Effect) -> Iterator[type[Effect[object]]]
 
 def test_every_effect_has_an_engine(tmp_path: Path) -> None:
     assert fanlight.pages.table.ROUTES  # which loads every page
-    file = tmp_path / "users.json"
-    file.write_text('{"users": {}}')
-    file.chmod(0o600)
-    listener = Listener(authenticator="Password")
-    made = engines(
-        App(listeners=[listener], settings=Settings(users_file=str(file), console_upstream="http://127.0.0.1:1"))
-    )
+    users = tmp_path / "users.json"
+    users.write_text('{"users": {}}')
+    # With all that is done only where it is configured.
+    settings = Settings(users_file=str(users), console_upstream="http://127.0.0.1:6875")
+    made = engines(App(listeners=(Listener("main", authenticator="Password"),), settings=settings))
     done = {kind for engine in made for kind in engine.handlers}
     for engine in made:
         engine.close()

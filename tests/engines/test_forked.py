@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from fanlight_engines.forked import CAN_FORK, ForkedChild
+from fanlight_engines.profiling.forked import CAN_FORK, ForkedChild
 
 pytestmark = pytest.mark.skipif(not CAN_FORK, reason="this system cannot fork")
 
@@ -76,7 +76,7 @@ def test_work_that_fails_sends_nothing_and_says_nothing(capfd: pytest.CaptureFix
 def test_no_exit_hook_runs_in_it(tmp_path: Path) -> None:
     told = tmp_path / "told"
     program = (
-        "import atexit, sys; from fanlight_engines.forked import ForkedChild\n"
+        "import atexit, sys; from fanlight_engines.profiling.forked import ForkedChild\n"
         "atexit.register(lambda: open(sys.argv[1], 'a').write('x'))\n"
         "made = ForkedChild(lambda: b'done'); assert made.result(20) == b'done'; made.end()\n"
     )

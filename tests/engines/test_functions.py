@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from fanlight_engines.functions import Function, Line, living_code, name_lines, running_code
-from fanlight_engines.traces import run
+from fanlight_engines.profiling.functions import Function, Line, living_code, name_lines, running_code
+from fanlight_engines.profiling.traces import run
 
 HERE = __file__
 

@@ -30,9 +30,9 @@ from fanlight.pages.effects import (
     SnapshotProcess,
 )
 from fanlight.sql.effects import Execute, StartEngine
-from fanlight_engines.introspection import Introspection, coordinator, log_level, process_facts, process_start
-from fanlight_engines.process import DECLARED
-from fanlight_engines.profiles import HeapProfiler
+from fanlight_engines.process.introspection import Introspection, coordinator, log_level, process_facts, process_start
+from fanlight_engines.process.relations import DECLARED
+from fanlight_engines.profiling.heap import HeapProfiler
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Outgoing
 from tests.engines.test_process_tasks import asyncio_program, in_thread, trio_program
@@ -132,7 +132,7 @@ def test_where_the_kernel_tells_no_start(monkeypatch: pytest.MonkeyPatch) -> Non
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise FileNotFoundError
 
-    monkeypatch.setattr("fanlight_engines.introspection.open", refuse, raising=False)
+    monkeypatch.setattr("fanlight_engines.process.introspection.open", refuse, raising=False)
     assert process_start() <= time.time()
 
 
@@ -233,7 +233,7 @@ def test_an_interrupt_ends_the_walk_even_when_it_comes_first(
     engine: Introspection, effect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Without a budget the walk looks for an interrupt again and again.
-    monkeypatch.setattr("fanlight_engines.process_pace.BUDGET", -1.0)
+    monkeypatch.setattr("fanlight_engines.process.pace.BUDGET", -1.0)
     other = type(effect)()
     engine.interrupts[type(effect)](effect)
     short, long = engine.handlers[type(effect)](effect), engine.handlers[type(effect)](other)

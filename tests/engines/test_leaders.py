@@ -16,10 +16,10 @@ import pytest
 from fanlight import App, FileLockLeader, PostgresAdvisoryLockLeader
 from fanlight.moment import Now
 from fanlight.server import Server
-from fanlight_engines.leader_file import FileLock
-from fanlight_engines.leader_postgres import AdvisoryLock, key_number
-from fanlight_engines.leaders import Candidate as Standing
-from fanlight_engines.leaders import Leaders, Lock, Pause
+from fanlight_engines.leadership.advisory_lock import AdvisoryLock, key_number
+from fanlight_engines.leadership.file_lock import FileLock
+from fanlight_engines.leadership.leaders import Candidate as Standing
+from fanlight_engines.leadership.leaders import Leaders, Lock, Pause
 from fanlight_engines.performer import SystemEntropy
 from tests.engines.electing import PATIENCE, Postgres, binary, candidates, postgres
 
@@ -391,6 +391,6 @@ def test_a_leader_whose_process_is_killed_leads_no_more(database: Postgres) -> N
 
 
 def test_without_psycopg_the_server_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fanlight_engines.leaders.find_spec", lambda name: None)
+    monkeypatch.setattr("fanlight_engines.leadership.leaders.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match="the extra `postgres`"):
         Leaders(server(PostgresAdvisoryLockLeader(conninfo="", key=1)))

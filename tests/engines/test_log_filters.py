@@ -9,8 +9,8 @@ import pytest
 
 from fanlight import App
 from fanlight.server import Server
-from fanlight_engines.introspection import log_level
 from fanlight_engines.log_filters import NUMBERS, LogFilters
+from fanlight_engines.process.introspection import log_level
 from tests.sim import START, Seeded
 
 

@@ -17,8 +17,8 @@ import pytest
 
 from fanlight.asks import Effect
 from fanlight.profiling.effects import BeginNative, EndNative, FinishNative, NativeCapture, NativeRefused
-from fanlight_engines import native
-from fanlight_engines.native import NativeRecorder
+from fanlight_engines.profiling import native
+from fanlight_engines.profiling.native import NativeRecorder
 
 HAS_MEMRAY = importlib.util.find_spec("memray") is not None
 with_memray = pytest.mark.skipif(not HAS_MEMRAY, reason="memray is not installed")

@@ -10,7 +10,7 @@ import pytest
 
 from fanlight.auth.effects import Attempt, AwaitPassword, Secret, VerifyPassword
 from fanlight.auth.scram import parse, verify
-from fanlight_engines.passwords import Passwords, hash_password
+from fanlight_engines.auth.passwords import Passwords, hash_password
 from fanlight_engines.performer import Performer
 
 

@@ -26,9 +26,9 @@ from prometheus_client.core import GaugeMetricFamily
 
 import fanlight.auth.identity
 from fanlight.app import App
-from fanlight.audit_log import Draft
 from fanlight.auth.session_table import Session
 from fanlight.auth.sessions import Sessions
+from fanlight.catalog.audit_log import Draft
 from fanlight.config import Dialect
 from fanlight.http.request import Request
 from fanlight.http.response import Response, text
@@ -36,12 +36,15 @@ from fanlight.http.router import Route
 from fanlight.limits import Limits
 from fanlight.listeners import Listener
 from fanlight.relations import Relation
-from fanlight_engines import process_files, process_heap, process_pace, process_threads
-from fanlight_engines.process import DECLARED, ProcessRelations
-from fanlight_engines.process_heap import size_types, type_name
-from fanlight_engines.process_pace import hidden, line, polite
-from fanlight_engines.process_stacks import thread_stack
-from fanlight_engines.profiles import HeapProfiler
+from fanlight_engines.process import files as process_files
+from fanlight_engines.process import heap as process_heap
+from fanlight_engines.process import pace as process_pace
+from fanlight_engines.process import threads as process_threads
+from fanlight_engines.process.heap import size_types, type_name
+from fanlight_engines.process.pace import hidden, line, polite
+from fanlight_engines.process.relations import DECLARED, ProcessRelations
+from fanlight_engines.process.stacks import thread_stack
+from fanlight_engines.profiling.heap import HeapProfiler
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Outgoing
 from tests.sim import Sim

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight_engines.process_logs import LONGEST_MESSAGE, Logged, RecentLogs
+from fanlight_engines.process.logs import LONGEST_MESSAGE, Logged, RecentLogs
 
 log = logging.getLogger("tests.process_logs")
 
@@ -230,7 +230,7 @@ logging.basicConfig(format="configured %(message)s")
 logging.getLogger("a").warning("hello")
 logging.warning("root")
 """
-PREPARE = "from fanlight_engines.process_logs import RecentLogs; ring = RecentLogs()"
+PREPARE = "from fanlight_engines.process.logs import RecentLogs; ring = RecentLogs()"
 
 
 def test_a_program_logs_as_it_would_without_us() -> None:

@@ -13,10 +13,11 @@ from typing import Any, Literal
 import pytest
 from attrs import frozen
 
-from fanlight_engines import process_memory, profiles
-from fanlight_engines.forked import CAN_FORK
-from fanlight_engines.process_memory import bound, resident
-from fanlight_engines.profiles import HeapProfiler
+from fanlight_engines.process import memory as process_memory
+from fanlight_engines.process.memory import bound, resident
+from fanlight_engines.profiling import heap as profiles
+from fanlight_engines.profiling.forked import CAN_FORK
+from fanlight_engines.profiling.heap import HeapProfiler
 
 Row = dict[str, Any]
 

@@ -7,7 +7,7 @@ import os
 from fanlight.app import App
 from fanlight.server import Server
 from fanlight_engines.performer import SystemEntropy
-from fanlight_engines.process_registry import bound
+from fanlight_engines.process.registry import bound
 from tests.sim import START
 
 

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 import trio
 
-from fanlight_engines import process_asyncio, process_tasks, process_trio
-from fanlight_engines.process_frames import FRAMES
-from fanlight_engines.process_stacks import awaited_frames, task_stack
-from fanlight_engines.process_tasks import TASKS
+from fanlight_engines.process import asyncio_tasks as process_asyncio
+from fanlight_engines.process import tasks as process_tasks
+from fanlight_engines.process import trio_tasks as process_trio
+from fanlight_engines.process.frames import FRAMES
+from fanlight_engines.process.stacks import awaited_frames, task_stack
+from fanlight_engines.process.tasks import TASKS
 
 Row = dict[str, Any]
 

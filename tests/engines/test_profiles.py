@@ -27,9 +27,9 @@ from fanlight.profiling.effects import (
     SwitchHeapMode,
 )
 from fanlight.profiling.profile import StackProfile
-from fanlight_engines import profiles
-from fanlight_engines.forked import CAN_FORK, ForkedChild
-from fanlight_engines.profiles import HeapProfiler
+from fanlight_engines.profiling import heap as profiles
+from fanlight_engines.profiling.forked import CAN_FORK, ForkedChild
+from fanlight_engines.profiling.heap import HeapProfiler
 from tests.pprof import read
 
 pytestmark = pytest.mark.skipif(tracemalloc.is_tracing(), reason="the test run itself is traced")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fanlight.auth.effects import KeepSessions, KeptSession, LoadSessions
-from fanlight_engines.sessions import SqliteSessions, StoredSessions
+from fanlight_engines.auth.sessions import SqliteSessions, StoredSessions
 
 NOW = time.time()
 

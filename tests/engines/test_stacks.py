@@ -16,8 +16,8 @@ import trio
 
 from fanlight.profiling.effects import CaptureStacks, DescribeStacks
 from fanlight.profiling.profile import ValueType
-from fanlight_engines.stacks import StackReader
-from fanlight_engines.traces import HIDDEN
+from fanlight_engines.profiling.stacks import StackReader
+from fanlight_engines.profiling.traces import HIDDEN
 from tests.engines.working import idle, working
 from tests.pprof import read
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fanlight_engines.switch_interval import EAGER, LOW, EagerSwitchInterval, LowSwitchInterval
+from fanlight_engines.profiling.switch_interval import EAGER, LOW, EagerSwitchInterval, LowSwitchInterval
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from fanlight_engines import thread_clocks
-from fanlight_engines.thread_clocks import Meters
+from fanlight_engines.profiling import thread_clocks
+from fanlight_engines.profiling.thread_clocks import Meters
 from tests.engines.working import burn, idle, working
 
 pytestmark = pytest.mark.skipif(not thread_clocks.thread_clocks(), reason="this system has no clocks of threads")

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import fanlight_engines.profiles
+import fanlight_engines.profiling.heap
 from fanlight import asks
 from fanlight.profiling.profile import Frame, Sample
-from fanlight_engines.traces import (
+from fanlight_engines.profiling.traces import (
     HIDDEN,
     SLICE,
     Circumstances,
@@ -32,7 +32,7 @@ from fanlight_engines.traces import (
 T = TypeVar("T")
 AT = Circumstances(wall_nanos=5, mono=7.5, program="python3", comments=("a comment",))
 SECRET = os.path.join(os.path.dirname(asks.__file__), "auth", "basic.py")
-PROFILER = fanlight_engines.profiles.__file__
+PROFILER = fanlight_engines.profiling.heap.__file__
 
 
 def result(work: Generator[None, None, T]) -> T:

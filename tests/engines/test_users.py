@@ -16,9 +16,9 @@ from fanlight.auth.scram import verify
 from fanlight.auth.users import Role, Users
 from fanlight.auth.users_file import write_users
 from fanlight.config import ConfigurationError
-from fanlight_engines.passwords import Passwords, hash_password
+from fanlight_engines.auth.passwords import Passwords, hash_password
+from fanlight_engines.auth.users import UsersFile, fresh_epoch, load, rewriting
 from fanlight_engines.performer import Performer
-from fanlight_engines.users import UsersFile, fresh_epoch, load, rewriting
 
 
 def until(condition: Callable[[], bool]) -> None:

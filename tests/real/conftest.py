@@ -10,7 +10,7 @@ from attrs import frozen
 from fanlight import App, Listener, Settings
 from fanlight.auth.identity import Kind
 from fanlight.auth.oidc import OidcSettings
-from fanlight_engines.passwords import hash_password
+from fanlight_engines.auth.passwords import hash_password
 from tests.hosts import Host, Served, host
 
 PASSWORD = "correct horse"

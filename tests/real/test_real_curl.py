@@ -12,7 +12,7 @@ from attrs import frozen
 
 from fanlight.auth.groups import GROUPS
 from fanlight.auth.identity import Kind
-from fanlight_engines.passwords import hash_password
+from fanlight_engines.auth.passwords import hash_password
 
 from .conftest import PASSWORD, Open, Place
 

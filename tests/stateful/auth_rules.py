@@ -38,7 +38,7 @@ from fanlight.http.response import text
 from fanlight.http.websocket import NextMessage, PeerClosed, SendMessage
 from fanlight.observe.records import Failure
 from fanlight.pages.sql_socket import _admitted
-from fanlight_engines.tokens import verify as verify_signature
+from fanlight_engines.auth.tokens import verify as verify_signature
 from tests.clients import websocket as ws
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from fanlight import App, ManualLeader
-from fanlight.leadership import STATES, State
+from fanlight.health.leadership import STATES, State
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing
 from tests.sim import Sim

@@ -21,7 +21,7 @@ import fanlight_trio
 from fanlight import Limits, Listener, Settings
 from fanlight.auth.users import Role
 from fanlight.auth.users_file import write_users
-from fanlight_engines.passwords import hash_password
+from fanlight_engines.auth.passwords import hash_password
 from fanlight_engines.performer import Performer
 from fanlight_engines.sockets import Bound
 from tests.hosts import Host

@@ -15,7 +15,7 @@ import trio
 import fanlight_asyncio
 import fanlight_trio
 from fanlight import App, Limits, Listener
-from fanlight.occasion import Occasion
+from fanlight.health.occasion import Occasion
 from tests.hosts import Host, Served
 
 from .application import connect

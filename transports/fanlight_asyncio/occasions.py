@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fanlight.occasion import Occasion
+    from fanlight.health.occasion import Occasion
 
 
 async def happened(occasion: Occasion) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 if TYPE_CHECKING:
-    from fanlight.occasion import Occasion
+    from fanlight.health.occasion import Occasion
 
 
 async def happened(occasion: Occasion) -> None:

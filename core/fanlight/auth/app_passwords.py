@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..asks import Moment, Sleep
 from ..background import Begin
-from ..latch import Await, Latch
+from ..health.latch import Await, Latch
 from ..observe.records import Report, Trouble
 from .effects import FetchDocument, Fetched, FetchFailed
 from .jwt import read_object

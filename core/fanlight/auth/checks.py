@@ -18,7 +18,7 @@ from attrs import frozen
 
 from ..asks import ClientGone, Moment, TimeUp
 from ..background import Begin
-from ..latch import Await, Latch
+from ..health.latch import Await, Latch
 from ..lobby import network_of
 from .effects import Attempt, AwaitPassword, HashPassword, Secret, StorePassword, VerifyPassword
 from .identity import Identity, Proof

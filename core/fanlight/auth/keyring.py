@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from ..asks import Moment
 from ..background import Begin
+from ..health.latch import Await, Latch
 from ..http.body import NotJson, parse_json
-from ..latch import Await, Latch
 from ..observe.records import Report, Trouble
 from .effects import FetchDocument, Fetched, FetchFailed
 from .jwk import read_keys

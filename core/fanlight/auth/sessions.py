@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ..asks import Moment
-from ..latch import Await, Latch
+from ..health.latch import Await, Latch
 from .chain import NOTHING, Carried, Rejected
 from .cookies import ID_BYTES, SessionCookie, id_bytes, id_text, is_session_id, session_values
 from .effects import KeepSessions, KeptSession, LoadSessions

@@ -18,7 +18,7 @@ from ipaddress import ip_network
 from attrs import frozen
 
 from ..asks import Moment
-from ..latch import Await, Latch
+from ..health.latch import Await, Latch
 
 BUCKETS = 65_536
 """How many are kept; a full one says nothing and need not be."""

@@ -112,7 +112,7 @@ class Users:
     def put(self, name: str, stored: str | None, *, login: bool = True, superuser: bool = False) -> None:
         """Add a user, or replace what is known of one.
 
-        `stored` is what `fanlight_engines.passwords.hash_password` returns;
+        `stored` is what `fanlight_engines.auth.passwords.hash_password` returns;
         None: nobody can log in by that name.  Another password, or the loss of
         `login`, ends the user's sessions and sockets.  Raises
         `ConfigurationError` for a name or a form that cannot be used.

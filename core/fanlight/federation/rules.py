@@ -18,7 +18,7 @@ from attrs import frozen
 from ..observe.queries import LABEL_NAME
 
 if TYPE_CHECKING:
-    from ..catalog import Catalog
+    from ..catalog.catalog import Catalog
     from ..workers import WorkerRegistry
 
 MOST_BYTES = 1024 * 1024

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .. import inventory
 from ..asks import Moment, Sleep
-from ..audit_log import RefusedEvent, WrongShape, read_drafts
-from ..catalog import Exposed
-from ..consistency import Inconsistencies, look_at_catalog, look_at_server
+from ..catalog import inventory
+from ..catalog.audit_log import RefusedEvent, WrongShape, read_drafts
+from ..catalog.catalog import Exposed
+from ..catalog.consistency import Inconsistencies, look_at_catalog, look_at_server
 from ..http.body import read_json, wrong_shape
 from ..http.options import parse_options
 from ..http.request import Request

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from attrs import field, frozen
 
 from ..asks import Effect
-from ..catalog import Module
+from ..catalog.catalog import Module
 from ..log_filter import Level
 from ..relations import Relation
 

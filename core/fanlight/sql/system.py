@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from ..audit_log import Draft
+from ..catalog.audit_log import Draft
 from ..system import BadValue
 from .errors import SqlError, unknown_variable
 
 if TYPE_CHECKING:
-    from ..audit_log import AuditLog
+    from ..catalog.audit_log import AuditLog
     from ..system import SystemVariables
 
 ALONE = SqlError("ALTER SYSTEM cannot run inside a transaction block", "25001")

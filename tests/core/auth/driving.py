@@ -15,10 +15,10 @@ from attrs import define, field
 from fanlight.asks import ClientGone, Effect, Moment, Sleep
 from fanlight.auth.effects import VerifySignature
 from fanlight.background import Begin
-from fanlight.latch import Await
+from fanlight.health.latch import Await
 from fanlight.moment import Now
 from fanlight.observe.records import Report
-from fanlight_engines.tokens import verify
+from fanlight_engines.auth.tokens import verify
 from tests.sim import START
 
 

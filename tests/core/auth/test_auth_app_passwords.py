@@ -13,7 +13,7 @@ from fanlight.auth.chain import Rejected, too_many
 from fanlight.auth.effects import FetchDocument, Fetched, FetchFailed, VerifySignature
 from fanlight.auth.frontegg import BAD, OUTAGE
 from fanlight.auth.identity import Identity
-from fanlight_engines.tokens import verify
+from fanlight_engines.auth.tokens import verify
 from tests.clients.blocking import HttpConnection
 from tests.clients.websocket import Closed, Text
 from tests.core.pages.passwords import whoami

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from fanlight.catalog import Catalog
+from fanlight.catalog.catalog import Catalog
 from fanlight.federation import merging
 from fanlight.federation.effects import RULES, NoReply, Replied, Reply, finish
 from fanlight.federation.merging import Digested, Merged, up

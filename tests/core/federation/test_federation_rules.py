@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.catalog import Catalog
+from fanlight.catalog.catalog import Catalog
 from fanlight.federation import rules
 from fanlight.federation.rules import BadRules, Directory, decode_rules, encode_rules, enrich, read_rules
 from fanlight.relations import Relation

@@ -10,7 +10,7 @@ import pytest
 
 from fanlight.app import App
 from fanlight.asks import Effect
-from fanlight.catalog import Module
+from fanlight.catalog.catalog import Module
 from fanlight.http.router import Route
 from fanlight.pages import catalog as pages
 from fanlight.pages.effects import COORDINATOR_KEYS, ProcessSnapshot, SnapshotCoordinator, SnapshotProcess

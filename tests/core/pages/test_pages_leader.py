@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fanlight import App, Listener, ManualLeader
-from fanlight.leadership import State
+from fanlight.health.leadership import State
 from fanlight.observe.records import Failure
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing

@@ -18,7 +18,7 @@ from fanlight.sql import effects
 from fanlight.sql.errors import SqlError
 from tests.engines.duckdb_driving import Driver, post, request_for
 
-engine_module = pytest.importorskip("fanlight_engines.duckdb")
+engine_module = pytest.importorskip("fanlight_engines.duckdb.engine")
 
 SELECT = b'{"query":"select 1 as a"}'
 Post = Callable[..., tuple[Response, bytes]]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fanlight.asks import Moment
-from fanlight.audit_log import AuditLog
+from fanlight.catalog.audit_log import AuditLog
 from fanlight.moment import Now
 from fanlight.sql.batch import run_request
 from fanlight.sql.errors import Unreadable

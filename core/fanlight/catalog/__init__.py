@@ -1,0 +1,1 @@
+"""The catalog: what the process exposes, whether it agrees with itself, and who changed it."""

@@ -1,0 +1,1 @@
+"""What authentication asks of the system: hashes, signatures, files, stores."""

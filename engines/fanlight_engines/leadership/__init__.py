@@ -1,0 +1,1 @@
+"""The locks by which one of several processes leads."""

@@ -1,0 +1,1 @@
+"""The live process as relations: tasks, threads, frames, heap, metrics, connections."""

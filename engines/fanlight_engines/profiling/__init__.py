@@ -1,0 +1,1 @@
+"""Profilers: who holds the memory, and what the processor does."""
