@@ -194,7 +194,7 @@ class DuckDbEngine:
                 try:
                     self._instance = open_instance()
                     self.publish()
-                    words("")  # compiles the lexer's pattern here, and not on the loop at the first statement
+                    _prepare()
                 except Exception:
                     log.exception("the SQL engine did not start")
                     self._instance = None
@@ -286,6 +286,13 @@ class DuckDbEngine:
         instance, self._instance = self._instance, None
         if instance is not None:
             instance.close()
+
+
+def _prepare() -> None:
+    """Have done here what the first statement would do on the loop."""
+    from . import session  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+    words("")  # compiles the lexer's pattern
 
 
 def _read_script(effect: effects.ReadScript) -> tuple[Statement, ...] | SqlError:
