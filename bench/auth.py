@@ -25,7 +25,7 @@ from bench.auth_lateness import show_lateness
 from bench.cycle import drained
 from fanlight import App, Listener, Settings
 from fanlight.asks import Effect
-from fanlight.connection import Connection
+from fanlight.connection.connection import Connection
 from fanlight.moment import Now
 from fanlight.outputs import Perform, Send
 from fanlight.server import Server

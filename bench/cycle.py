@@ -19,7 +19,7 @@ from hpack import Encoder
 from bench.attacks.http2 import END_HEADERS, END_STREAM, HEADERS, WIDEST, WINDOW_UPDATE, frame, opening, setting
 from bench.servers.families import registry
 from bench.servers.fanlight_server import application
-from fanlight.connection import Connection
+from fanlight.connection.connection import Connection
 from fanlight.outputs import Send
 from fanlight.server import Server
 from fanlight_engines.performer import SystemEntropy, now

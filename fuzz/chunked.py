@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import h11
 
-from fanlight.limits import Limits
+from fanlight.config.limits import Limits
 from fanlight.wire.body import BrokenBody, ChunkedBody
 
 LIMITS = Limits()

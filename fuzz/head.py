@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import h11
 
+from fanlight.config.limits import Limits
 from fanlight.http.request import Head
-from fanlight.limits import Limits
 from fanlight.wire.head import HeadReader, Malformed
 
 LIMITS = Limits(head_bytes=2000, target_bytes=500, field_bytes=800, fields=20)

@@ -11,7 +11,7 @@ from fanlight.auth.keyring import issuer_problem, url_scheme
 from fanlight.auth.roles import is_user_name
 from fanlight.auth.scram import parse
 from fanlight.auth.users_file import read_users, write_users
-from fanlight.config import ConfigurationError
+from fanlight.config.settings import ConfigurationError
 
 TENANT = FronteggSettings(token_url="https://a.example", tenant_id="0" * 32, public_key="-----BEGIN PUBLIC KEY-----")
 

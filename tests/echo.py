@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from fanlight import App, Listener, Settings
+from fanlight.config.limits import Limits
 from fanlight.http.request import Request
 from fanlight.http.response import BINARY, Response, SendBody, text
 from fanlight.http.router import Route
 from fanlight.http.websocket import AcceptWebSocket, NextMessage, PeerClosed, SendMessage
-from fanlight.limits import Limits
 
 MIB = 1024 * 1024
 MESSAGE_LIMIT = 16 * MIB

@@ -18,7 +18,7 @@ from attrs import define, evolve, field, frozen
 
 from fanlight.app import App
 from fanlight.asks import Effect
-from fanlight.connection import Connection
+from fanlight.connection.connection import Connection
 from fanlight.moment import Now
 from fanlight.outputs import Cancel, Close, Note, Output, Perform, Send
 from fanlight.server import Server

@@ -15,8 +15,8 @@ from typing import Literal
 from attrs import frozen
 
 from fanlight import ALL_GROUPS, App, ConfigurationError, Listener, Settings
-from fanlight.config import Remark
-from fanlight.listener_file import Configuration, parse
+from fanlight.config.file import Configuration, parse
+from fanlight.config.settings import Remark
 
 FORMS: dict[str, Literal["json", "toml"]] = {".json": "json", ".toml": "toml"}
 

@@ -17,9 +17,13 @@ from .asks import Race as Race
 from .asks import Routine as Routine
 from .asks import Sleep as Sleep
 from .auth.identity import Identity as Identity
-from .config import ConfigurationError as ConfigurationError
-from .config import Dialect as Dialect
-from .config import Settings as Settings
+from .config.limits import Limits as Limits
+from .config.listeners import ALL_GROUPS as ALL_GROUPS
+from .config.listeners import DEFAULT_GROUPS as DEFAULT_GROUPS
+from .config.listeners import Listener as Listener
+from .config.settings import ConfigurationError as ConfigurationError
+from .config.settings import Dialect as Dialect
+from .config.settings import Settings as Settings
 from .health.leadership import FileLockLeader as FileLockLeader
 from .health.leadership import Leadership as Leadership
 from .health.leadership import ManualLeader as ManualLeader
@@ -30,10 +34,6 @@ from .http.response import Refused as Refused
 from .http.response import Response as Response
 from .http.response import SendBody as SendBody
 from .http.router import Route as Route
-from .limits import Limits as Limits
-from .listeners import ALL_GROUPS as ALL_GROUPS
-from .listeners import DEFAULT_GROUPS as DEFAULT_GROUPS
-from .listeners import Listener as Listener
 from .moment import Entropy as Entropy
 from .moment import Now as Now
 from .relations import Column as Column
@@ -42,7 +42,7 @@ from .relations import Relation as Relation
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .connection import Connection as Connection
+    from .connection.connection import Connection as Connection
     from .observe.queries import MetricQuery as MetricQuery
     from .observe.queries import MetricQuerySet as MetricQuerySet
     from .server import Server as Server

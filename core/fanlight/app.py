@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from .config import ConfigurationError, Dialect, Remark, Settings
+from .config.limits import Limits
+from .config.listeners import Listener, vet
+from .config.settings import ConfigurationError, Dialect, Remark, Settings
 from .health.leadership import Leader, Leadership, ManualLeader, SoloLeader
 from .health.liveness import Liveness
 from .health.readiness import Readiness
 from .http.router import Handler, Route
-from .limits import Limits
-from .listeners import Listener, vet
 from .relations import Relation
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from .auth.users import Users
     from .catalog.audit_log import AuditLog
     from .catalog.catalog import Catalog
+    from .config.system import SystemVariables
     from .observe.queries import MetricQuerySet
-    from .system import SystemVariables
     from .workers import WorkerRegistry
 
 Source = TypeVar("Source", bound=Callable[[], Iterable[Any]])
@@ -167,7 +167,7 @@ class App:
     @cached_property
     def system(self) -> SystemVariables:
         """The system variables; may be set from any thread while they are served."""
-        from .system import SystemVariables
+        from .config.system import SystemVariables
 
         return SystemVariables()
 

@@ -14,7 +14,7 @@ from json.encoder import encode_basestring_ascii
 from math import isfinite
 from typing import Any
 
-from .redaction import REDACTED, is_secret_name, without_userinfo
+from .config.redaction import REDACTED, is_secret_name, without_userinfo
 
 UNPRINTABLE = "<unprintable>"
 TOO_DEEP = "<too deep>"

@@ -20,12 +20,12 @@ from .auth.fields import common_fields
 from .auth.gates import Gates
 from .auth.origin import Origins, default_origins
 from .background import Background
-from .connection import Connection
+from .connection.connection import Connection
+from .connection.ingress import NoWire
+from .connection.lobby import UNCOUNTED, Lobby, network_of
 from .health.leadership import SoloLeader, lead_when_ready
 from .http.response import Fields, text
 from .http.router import Router
-from .ingress import NoWire
-from .lobby import UNCOUNTED, Lobby, network_of
 from .observe.records import AccessRecord, RefusalsOmitted, Trouble
 from .outputs import Cancel, Note, Perform
 from .timers import Deadlines
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from .auth.identity import Identity, Proof
     from .auth.provers import Provers
     from .auth.sessions import Sessions
-    from .exchanges import Exchanges
+    from .config.listeners import Listener
+    from .connection.exchanges import Exchanges
     from .http.request import Request
     from .http.static import Assets
-    from .listeners import Listener
     from .moment import Entropy, Now
     from .observe.frontegg_metrics import FronteggMetrics
     from .observe.metrics import HttpMetrics

@@ -14,8 +14,8 @@ from itertools import count
 
 from attrs import field, frozen
 
-from .config import ConfigurationError
-from .listeners import Address, parse_address
+from .config.listeners import Address, parse_address
+from .config.settings import ConfigurationError
 
 OWN = "s1"
 """The id of the cluster and of the replica that this process is."""

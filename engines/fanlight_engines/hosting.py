@@ -24,7 +24,7 @@ from .performer import Performer, SystemEntropy
 
 if TYPE_CHECKING:
     from fanlight.app import App
-    from fanlight.connection import Connection
+    from fanlight.connection.connection import Connection
 
 Call = Callable[..., object]
 Clock = Callable[[], Now]

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fanlight.log_filter import Level, LogFilter, read_filter
+from fanlight.config.log_filter import Level, LogFilter, read_filter
 
 if TYPE_CHECKING:
     from fanlight.server import Server

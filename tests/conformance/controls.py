@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from fanlight.app import App
-from fanlight.system import SystemVariables
+from fanlight.config.system import SystemVariables
 from fanlight.workers import SELF
 
 from .model import Json, Skipped, require

@@ -11,10 +11,10 @@ import pytest
 
 from fanlight import App, Listener, Request, Response, Route
 from fanlight.auth.identity import Identity
+from fanlight.config.listeners import ALL_GROUPS
 from fanlight.http.response import json as json_response
 from fanlight.http.response import text
 from fanlight.http.websocket import AcceptWebSocket, CloseWebSocket, NextMessage, PeerClosed, SendMessage
-from fanlight.listeners import ALL_GROUPS
 from tests.clients.wires import Wire
 from tests.conformance import suite_mcp, suite_sql
 from tests.conformance.model import Case, Mismatch, suite_of

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from importlib import import_module
 from typing import Any
 
-from .model import Case, Json, Skipped, require
+from fanlight.auth.authorization import parse_authorization
+from fanlight.auth.cookies import cookie_of, id_text, is_session_id
+from fanlight.auth.frontegg import parse_app_password
+from fanlight.auth.host import resolve_host
+from fanlight.auth.jwt import groups_of
+from fanlight.auth.keyring import discovery_url, issuer_problem
+from fanlight.auth.origin import Origins
+from fanlight.auth.roles import role_allowed
+from fanlight.auth.scram import derive, verify
+from fanlight.config.file import from_mapping
+from fanlight.config.settings import ConfigurationError, Dialect
+from fanlight.sql.opening import read_opening
+
+from .model import Case, Json, require
 
 
-def _found(module: str, name: str) -> Any:
-    """The function `name` of a module of the core; `Skipped` when it is not there yet."""
-    try:
-        return getattr(import_module(f"fanlight.{module}"), name)
-    except (ImportError, AttributeError):
-        raise Skipped(f"not built yet: {name}") from None
-
-
-def _dialect() -> Any:
-    return _found("config", "Dialect")()
-
-
-def _role_allowed(user: str, roles: str) -> Json:
-    return _found("auth.roles", "role_allowed")(user, roles, _dialect())
+def _role_allowed(user: str, roles: Any) -> Json:
+    return role_allowed(user, roles, Dialect())
 
 
 def _parse_authorization(values: list[str]) -> Json:
-    parsed = _found("auth.authorization", "parse_authorization")(values)
+    parsed = parse_authorization(values)
     if isinstance(parsed, Enum):
         return [parsed.value]
     shown = {"Password": ("user", "password"), "Token": ("token",)}[type(parsed).__name__]
@@ -35,63 +35,59 @@ def _parse_authorization(values: list[str]) -> Json:
 
 
 def _origin_allowed(origin: str, allowed: list[str]) -> Json:
-    return _found("auth.origin", "Origins")(allowed).allows(origin)
+    return Origins(allowed).allows(origin)
 
 
 def _resolve_host(configured: str | None, host: str | None) -> Json:
-    return _found("auth.host", "resolve_host")(configured, host)
+    return resolve_host(configured, host)
 
 
 def _listener_config(config: Json) -> Json:
-    error_type = _found("config", "ConfigurationError")
     try:
-        read = _found("listener_file", "from_mapping")(config)
-    except error_type as error:
+        read = from_mapping(config)
+    except ConfigurationError as error:
         return {"ok": False, "error": str(error)}
     groups = [dict(listener.groups) for listener in read.listeners]
     return {"ok": True, "migrated": groups[0] if groups else {}}
 
 
 def _scram_format(password: str, salt_hex: str, iterations: int) -> Json:
-    return str(_found("auth.scram", "derive")(password, bytes.fromhex(salt_hex), iterations))
+    return str(derive(password, bytes.fromhex(salt_hex), iterations))
 
 
 def _scram_verify(stored: str, password: str) -> Json:
-    return _found("auth.scram", "verify")(password, stored)
+    return verify(password, stored)
 
 
 def _session_id_ok(value: str) -> Json:
-    return _found("auth.cookies", "is_session_id")(value)
+    return is_session_id(value)
 
 
 def _set_cookie(id_hex: str, tls: bool, action: str) -> Json:
-    name = _dialect().session_cookie
-    if action == "remove":
-        return _found("auth.cookies", "remove_session")(name, secure=tls)
-    value = _found("auth.cookies", "id_text")(bytes.fromhex(id_hex))
-    return _found("auth.cookies", "set_session")(name, value, secure=tls)
+    cookie = cookie_of(Dialect().session_cookie, secure=tls, host_only=False, port=None)
+    return cookie.removal if action == "remove" else cookie.set_value(id_text(bytes.fromhex(id_hex)))
 
 
 def _issuer_check(issuer: str) -> Json:
-    return _found("auth.keyring", "issuer_problem")(issuer)
+    return issuer_problem(issuer)
 
 
 def _discovery_url(issuer: str) -> Json:
-    return _found("auth.keyring", "discovery_url")(issuer)
+    return discovery_url(issuer)
 
 
 def _extract_groups(claims: Mapping[str, Json], path: str) -> Json:
-    groups = _found("auth.jwt", "groups_of")(claims, path)
+    groups = groups_of(claims, path)
     return list(groups) if groups is not None else None
 
 
 def _parse_app_password(value: str) -> Json:
-    parsed = _found("auth.frontegg", "parse_app_password")(value)
+    parsed = parse_app_password(value)
     return list(parsed) if parsed is not None else None
 
 
 def _ws_first_message(text: str) -> Json:
-    opening = _found("sql.opening", "read_opening")(text)
+    opening = read_opening(text)
     if opening is None:
         return ["error"]
     given, options = opening.credentials, dict(opening.options)

@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry, Gauge
 from fanlight.app import App
 from fanlight.auth.scram import derive
 from fanlight.auth.users import Role, Users
-from fanlight.config import Settings
+from fanlight.config.listeners import Listener
+from fanlight.config.settings import Settings
 from fanlight.health.leadership import Leadership, ManualLeader
-from fanlight.listeners import Listener
 from fanlight.observe.queries import MetricQuery, MetricQuerySet
 
 from .controls import set_variable

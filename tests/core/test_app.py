@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from fanlight import App, ConfigurationError, Limits, Listener, MetricQuerySet, Request, Response, Route
-from fanlight.listeners import ALL_GROUPS
+from fanlight.config.listeners import ALL_GROUPS
 
 
 async def hello(request: Request) -> Response:

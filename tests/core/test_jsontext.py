@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanlight import jsontext
+from fanlight.config.redaction import REDACTED
 from fanlight.jsontext import elements, encode, fragments, members, pieces, printable, quoted
-from fanlight.redaction import REDACTED
 
 
 class Hostile:

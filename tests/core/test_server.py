@@ -15,13 +15,13 @@ from prometheus_client import CollectorRegistry
 from fanlight import App, Limits, Listener
 from fanlight.auth.identity import Identity, Kind, Proof
 from fanlight.auth.users import Role
-from fanlight.connection import Connection
-from fanlight.lobby import network_of
+from fanlight.connection.connection import Connection
+from fanlight.connection.lobby import network_of
 from fanlight.server import CONNECTIONS_PER_TURN, RECENT_REQUESTS, Server
 from tests.clients.blocking import HttpConnection
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
-from tests.core.connecting import NOW, connect, end_all, fine, statuses
+from tests.core.connection.connecting import NOW, connect, end_all, fine, statuses
 from tests.sim import START, Clock, Seeded, Sim
 
 LISTENER = Listener("main", "0.0.0.0:6876", groups={"base": "Normal"}, max_connections=20)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.config import ConfigurationError
-from fanlight.listeners import Address
+from fanlight.config.listeners import Address
+from fanlight.config.settings import ConfigurationError
 from fanlight.workers import SELF, WorkerRegistry, local_address
 
 

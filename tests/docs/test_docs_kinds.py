@@ -19,8 +19,8 @@ from fanlight import App
 from fanlight.auth.scram import derive
 from fanlight.auth.users import Role
 from fanlight.auth.users_file import write_users
-from fanlight.config import ConfigurationError
-from fanlight.listener_file import parse
+from fanlight.config.file import parse
+from fanlight.config.settings import ConfigurationError
 from tests.core.auth.providing import b64, jwk, pem, token
 from tests.docs.markdown import ROOT, code, rows, samples
 from tests.hosts import AsyncioHost, Host, Served

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from fanlight.limits import Limits
+from fanlight.config.limits import Limits
 from tests.docs.markdown import ROOT, code, rows
 
 PAGE = ROOT / "docs" / "reference" / "limits.md"

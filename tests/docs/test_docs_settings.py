@@ -10,10 +10,10 @@ import pytest
 
 from fanlight import App
 from fanlight.auth.groups import CONFIGURED_GROUPS
-from fanlight.config import Dialect, Settings
-from fanlight.listener_file import from_mapping, parse
-from fanlight.listeners import Listener, vet
-from fanlight.system import SystemVariables
+from fanlight.config.file import from_mapping, parse
+from fanlight.config.listeners import Listener, vet
+from fanlight.config.settings import Dialect, Settings
+from fanlight.config.system import SystemVariables
 from tests.docs.markdown import ROOT, Sample, code, rows, samples
 
 PAGE = ROOT / "docs" / "reference" / "settings.md"

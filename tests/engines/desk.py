@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from attrs import frozen
 
 from fanlight import App, Effect
-from fanlight.connection import Connection
+from fanlight.connection.connection import Connection
 from fanlight.observe.records import Failure
 from fanlight_engines.hosting import Client, Hosting, Run
 from fanlight_engines.performer import Performer

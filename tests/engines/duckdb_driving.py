@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from fanlight.asks import ClientGone, Effect, Race, Sleep
 from fanlight.auth.identity import Identity
+from fanlight.config.limits import Limits
 from fanlight.http.request import Head, ReadBody, Request
 from fanlight.http.response import Refused, Response, SendBody
-from fanlight.limits import Limits
 from fanlight.moment import Now
 from fanlight.pages.sql import sql
 

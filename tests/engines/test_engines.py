@@ -11,7 +11,7 @@ from pathlib import Path
 import fanlight.pages.table
 from fanlight import App, Effect, Listener
 from fanlight.asks import Task
-from fanlight.config import Settings
+from fanlight.config.settings import Settings
 from fanlight.relations import Column, Relation
 from fanlight.server import Server
 from fanlight_engines.engines import engines_for

@@ -9,7 +9,7 @@ from math import inf
 import pytest
 
 from fanlight import App, FileLockLeader, Limits, Listener, Request, Response, SendBody
-from fanlight.connection import Connection
+from fanlight.connection.connection import Connection
 from fanlight.moment import Now
 from fanlight.observe.records import Checked, RefusalsOmitted
 from tests.clients.http1 import serialise

@@ -29,12 +29,12 @@ from fanlight.app import App
 from fanlight.auth.session_table import Session
 from fanlight.auth.sessions import Sessions
 from fanlight.catalog.audit_log import Draft
-from fanlight.config import Dialect
+from fanlight.config.limits import Limits
+from fanlight.config.listeners import Listener
+from fanlight.config.settings import Dialect
 from fanlight.http.request import Request
 from fanlight.http.response import Response, text
 from fanlight.http.router import Route
-from fanlight.limits import Limits
-from fanlight.listeners import Listener
 from fanlight.relations import Relation
 from fanlight_engines.process import files as process_files
 from fanlight_engines.process import heap as process_heap

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from fanlight.config.listeners import Address, parse_address
 from fanlight.federation.effects import AskWorkers, Call, NoReply, Replied, Reply, Steps, WorkOut
-from fanlight.listeners import Address, parse_address
 from fanlight_engines import replicas
 from fanlight_engines.replicas import Replicas
 

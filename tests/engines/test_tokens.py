@@ -9,7 +9,7 @@ import pytest
 from fanlight.auth.effects import Pem, VerifySignature
 from fanlight.auth.jwk import Jwk, read_keys
 from fanlight.auth.jwt import Jwt, read_token
-from fanlight.config import ConfigurationError
+from fanlight.config.settings import ConfigurationError
 from fanlight_engines.auth import tokens
 from fanlight_engines.auth.tokens import Signatures, verify
 from tests.core.auth.providing import NAMES, jwk, pem, token

@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from fanlight import App
-from fanlight.config import Settings
+from fanlight.config.settings import Settings
 from fanlight.pages.upstream import CloseUpstream, OpenUpstream, ReadUpstream, Upstream
 from fanlight.server import Server
 from fanlight_engines import upstream

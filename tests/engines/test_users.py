@@ -15,7 +15,7 @@ from fanlight.auth.effects import HashPassword, Secret, StorePassword
 from fanlight.auth.scram import verify
 from fanlight.auth.users import Role, Users
 from fanlight.auth.users_file import write_users
-from fanlight.config import ConfigurationError
+from fanlight.config.settings import ConfigurationError
 from fanlight_engines.auth.passwords import Passwords, hash_password
 from fanlight_engines.auth.users import UsersFile, fresh_epoch, load, rewriting
 from fanlight_engines.performer import Performer

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from fanlight import App
+from fanlight.config.limits import Limits
 from fanlight.http.request import Head
-from fanlight.limits import Limits
 from fanlight.observe.records import AccessRecord
 from fanlight.wire.head import HeadReader, Malformed
 from fanlight.wire.heads import CONTINUE

@@ -9,7 +9,7 @@ from fanlight_engines.hosting import Client
 from fanlight_engines.sockets import peer_of, prepare
 
 if TYPE_CHECKING:
-    from fanlight.connection import Connection
+    from fanlight.connection.connection import Connection
 
     from .server import Host
 

@@ -14,7 +14,7 @@ from trio.lowlevel import enable_ki_protection, notify_closing, wait_readable, w
 from fanlight_engines.hosting import Client
 
 if TYPE_CHECKING:
-    from fanlight.connection import Connection
+    from fanlight.connection.connection import Connection
 
     from .server import Host
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from attrs import frozen
 
 from ..asks import Moment
+from ..connection.lobby import network_of
 from ..http.response import Fields, Response, empty, text
-from ..lobby import network_of
 from .authorization import Credentials, Password, Unusable
 from .checks import Refused
 from .identity import Identity, Kind
@@ -23,7 +23,7 @@ from .roles import is_user_name, named
 
 if TYPE_CHECKING:
     from ..asks import Routine
-    from ..config import Dialect
+    from ..config.settings import Dialect
     from ..http.request import Request
     from ..moment import Now
     from .checks import Found, PasswordChecks

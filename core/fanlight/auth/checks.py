@@ -18,8 +18,8 @@ from attrs import frozen
 
 from ..asks import ClientGone, Moment, TimeUp
 from ..background import Begin
+from ..connection.lobby import network_of
 from ..health.latch import Await, Latch
-from ..lobby import network_of
 from .effects import Attempt, AwaitPassword, HashPassword, Secret, StorePassword, VerifyPassword
 from .identity import Identity, Proof
 from .roles import is_internal
@@ -29,7 +29,7 @@ from .users import NOBODY, Role
 
 if TYPE_CHECKING:
     from ..asks import Routine
-    from ..config import Dialect
+    from ..config.settings import Dialect
     from ..moment import Entropy
     from .users import Users
 

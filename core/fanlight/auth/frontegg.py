@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import Attribute, evolve, field, frozen
 
 from ..asks import Moment
-from ..config import ConfigurationError, kind_of
+from ..config.settings import ConfigurationError, kind_of
+from ..connection.lobby import network_of
 from ..http.response import reason
-from ..lobby import network_of
 from ..observe.frontegg_metrics import FronteggMetrics
 from .app_passwords import AppPasswords, Grant
 from .chain import Rejected, too_many
@@ -28,7 +28,7 @@ from .keyring import url_scheme
 from .roles import is_user_name, named, token_may_name
 
 if TYPE_CHECKING:
-    from ..config import Dialect, Settings
+    from ..config.settings import Dialect, Settings
     from ..http.request import Request
     from ..moment import Entropy
     from .identity import Identity

@@ -37,10 +37,10 @@ from .roles import Policy, named, role_allowed
 
 if TYPE_CHECKING:
     from ..asks import Routine
-    from ..config import Dialect
+    from ..config.listeners import Listener
+    from ..config.settings import Dialect
     from ..http.request import Head, Request
     from ..http.response import Fields, Response
-    from ..listeners import Listener
     from .authorization import Password, Token
     from .chain import Authenticate
     from .origin import Origins

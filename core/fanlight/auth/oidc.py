@@ -21,7 +21,7 @@ from .keyring import BAD_ISSUER, FETCH_FAILED, KeyRing
 from .roles import is_user_name, named, token_may_name
 
 if TYPE_CHECKING:
-    from ..config import Dialect, Settings
+    from ..config.settings import Dialect, Settings
     from .identity import Identity
     from .users import Users
 

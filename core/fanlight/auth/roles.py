@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..config import Dialect, Settings
+from ..config.settings import Dialect, Settings
 from .identity import Identity, Kind, Roles
 
 ROLES: tuple[Roles, ...] = ("Normal", "Internal", "NormalAndInternal")

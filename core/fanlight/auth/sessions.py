@@ -23,7 +23,7 @@ from .session_table import Session, SessionTable
 
 if TYPE_CHECKING:
     from ..asks import Routine
-    from ..config import Dialect
+    from ..config.settings import Dialect
     from ..http.request import Request
     from ..moment import Entropy
     from .users import Users

@@ -14,7 +14,7 @@ from hashlib import sha256
 
 from attrs import Factory, evolve, field, frozen
 
-from ..config import ConfigurationError
+from ..config.settings import ConfigurationError
 from ..observe.escape import escape
 from .roles import is_user_name
 from .scram import ITERATIONS, parse

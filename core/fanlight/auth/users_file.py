@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from json import dumps
 from typing import Any
 
-from ..config import ConfigurationError, kind_of
+from ..config.settings import ConfigurationError, kind_of
 from ..http.body import NotJson, parse_json, repeated
 from ..observe.escape import escape
 from .users import Role, check_user

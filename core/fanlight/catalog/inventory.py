@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from attrs import fields, frozen
 
 from ..auth.groups import GROUPS
-from ..listeners import Listener
-from ..redaction import shown, without_userinfo
+from ..config.listeners import Listener
+from ..config.redaction import shown, without_userinfo
 
 if TYPE_CHECKING:
     from ..app import App
     from ..asks import Effect
-    from ..connection import Connection
+    from ..connection.connection import Connection
     from ..server import Server
 
 _OWN = ("sql_writers", "sql_connections", "heap_frames", "fork")

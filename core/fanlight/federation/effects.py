@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVar
 from attrs import field, frozen
 
 from ..asks import Effect
+from ..config.listeners import Address
 from ..http.response import Fields
-from ..listeners import Address
 
 T = TypeVar("T")
 

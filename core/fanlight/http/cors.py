@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..auth.groups import Cors
     from ..auth.origin import Origins
-    from ..config import Dialect
+    from ..config.settings import Dialect
     from .request import Head
     from .response import Fields
 

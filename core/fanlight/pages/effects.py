@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from ..asks import Effect
 from ..catalog.catalog import Module
-from ..log_filter import Level
+from ..config.log_filter import Level
 from ..relations import Relation
 
 LogLevel = Level

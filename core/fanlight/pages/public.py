@@ -22,9 +22,9 @@ from .metrics import everything, respond
 
 if TYPE_CHECKING:
     from ..app import App
+    from ..config.listeners import Address
     from ..federation.merging import Digested
     from ..federation.rules import Directory
-    from ..listeners import Address
     from ..workers import Replica
 
 PATIENCE = 10.0

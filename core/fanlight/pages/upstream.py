@@ -22,7 +22,7 @@ from ..http.response import Fields, Response, SendBody, empty, html
 from .document import FORMS, document
 
 if TYPE_CHECKING:
-    from ..config import Settings
+    from ..config.settings import Settings
     from ..http.request import Request
 
 PREFIX = "/internal-console"

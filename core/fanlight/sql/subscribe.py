@@ -33,7 +33,7 @@ from .frames import SocketSink
 from .statements import AsOf, Statement, Subscribe, subscribed_query
 
 if TYPE_CHECKING:
-    from ..limits import Limits
+    from ..config.limits import Limits
     from .session import Session
     from .variables import Parameter
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from ..catalog.audit_log import Draft
-from ..system import BadValue
+from ..config.system import BadValue
 from .errors import SqlError, unknown_variable
 
 if TYPE_CHECKING:
     from ..catalog.audit_log import AuditLog
-    from ..system import SystemVariables
+    from ..config.system import SystemVariables
 
 ALONE = SqlError("ALTER SYSTEM cannot run inside a transaction block", "25001")
 DENIED = SqlError("only internal users and superusers may change system variables", "42501")

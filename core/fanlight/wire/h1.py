@@ -14,9 +14,9 @@ It never recurses from one request to the next: each `next_event` moves one step
 
 from __future__ import annotations
 
+from ..config.limits import Limits
 from ..http.request import Head
 from ..http.response import Fields, phrase
-from ..limits import Limits
 from .body import BodyReader, BrokenBody, ChunkedBody, LengthBody
 from .events import Arrived, Event, Finished, Refused, Reset, Started
 from .head import BAD_REQUEST, MEMO_BYTES, HeadReader, Malformed

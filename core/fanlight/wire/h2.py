@@ -28,8 +28,8 @@ from h2.settings import SettingCodes, Settings
 from hpack import HPACKError
 from hyperframe.frame import GoAwayFrame
 
+from ..config.limits import Limits
 from ..http.response import Fields
-from ..limits import Limits
 from .body import BrokenBody
 from .events import Arrived, Event, Finished, Refused, Reset, Started, Writable
 from .h2_frames import GOAWAY, BadFrame, Flood, FrameGate

@@ -9,7 +9,7 @@ nothing but the nine bytes of frame headers.
 
 from __future__ import annotations
 
-from ..limits import Limits
+from ..config.limits import Limits
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)

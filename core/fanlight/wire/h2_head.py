@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from ..config.limits import Limits
 from ..http.request import Head
 from ..http.response import Response, phrase
-from ..limits import Limits
 from .head import BAD_REQUEST, MEMO_BYTES, MEMO_ENTRIES, NO_HOST, PLAIN_CONNECT, Malformed
 from .target import VISIBLE, is_host, split_target
 

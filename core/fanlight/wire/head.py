@@ -13,9 +13,9 @@ import re
 
 import h11
 
+from ..config.limits import Limits
 from ..http.request import Head
 from ..http.response import Response, empty, phrase, text
-from ..limits import Limits
 from .target import VISIBLE, is_host, split_target
 
 BAD_REQUEST = text(400, "bad request")

@@ -13,7 +13,7 @@ from typing import Any
 
 from fanlight.auth.effects import Pem, VerifySignature
 from fanlight.auth.jwk import Jwk
-from fanlight.config import ConfigurationError
+from fanlight.config.settings import ConfigurationError
 
 KEYS = 256
 

@@ -21,7 +21,7 @@ from attrs import evolve
 
 from fanlight.auth.effects import StorePassword
 from fanlight.auth.users_file import read_users, write_users
-from fanlight.config import ConfigurationError
+from fanlight.config.settings import ConfigurationError
 
 if TYPE_CHECKING:
     from fanlight.auth.users import Role, Users

@@ -12,7 +12,7 @@ from fanlight.auth.effects import Fetched
 from fanlight.auth.frontegg import FronteggSettings, FronteggTokens
 from fanlight.auth.identity import Identity
 from fanlight.auth.throttle import Rate, Throttle
-from fanlight.config import Dialect, Settings
+from fanlight.config.settings import Dialect, Settings
 from fanlight.http.request import Request
 from fanlight.observe.frontegg_metrics import FronteggMetrics
 from tests.sim import Seeded

@@ -16,7 +16,7 @@ from fanlight.auth.scram import ITERATIONS, LONGEST_PASSWORD, derive, parse
 from fanlight.auth.session_table import Session, SessionTable
 from fanlight.auth.sessions import Sessions, key_of
 from fanlight.auth.users import Role, Users
-from fanlight.config import ConfigurationError, Dialect
+from fanlight.config.settings import ConfigurationError, Dialect
 from tests.sim import Seeded
 
 from .test_auth_checks import Checking

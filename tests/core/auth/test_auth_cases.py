@@ -23,10 +23,10 @@ from fanlight.auth.host import resolve_host
 from fanlight.auth.identity import Identity
 from fanlight.auth.origin import Origins, default_origins
 from fanlight.auth.roles import named, role_allowed
-from fanlight.config import ConfigurationError, Dialect
+from fanlight.config.file import parse
+from fanlight.config.listeners import Listener
+from fanlight.config.settings import ConfigurationError, Dialect
 from fanlight.http.request import Head, Request
-from fanlight.listener_file import parse
-from fanlight.listeners import Listener
 from fanlight.moment import Now
 
 CASES = [

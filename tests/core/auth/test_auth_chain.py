@@ -23,7 +23,7 @@ from fanlight.auth.chain import (
 from fanlight.auth.checks import WRONG, Found, PasswordChecks, Refused
 from fanlight.auth.identity import Identity, Kind
 from fanlight.auth.throttle import Rate, Throttle
-from fanlight.config import Dialect
+from fanlight.config.settings import Dialect
 from fanlight.http.request import Request
 from tests.sim import START
 

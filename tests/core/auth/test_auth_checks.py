@@ -14,7 +14,7 @@ from fanlight.auth.identity import Identity, Proof
 from fanlight.auth.scram import derive, parse, verify
 from fanlight.auth.throttle import Rate
 from fanlight.auth.users import Role, Users
-from fanlight.config import Dialect
+from fanlight.config.settings import Dialect
 from tests.sim import Seeded
 
 from .driving import Actor, Crowd

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from fanlight.auth.chain import Rejected
 from fanlight.auth.decisions import Refusal, refusal_of
+from fanlight.config.listeners import Listener
 from fanlight.http.request import Head, Request
-from fanlight.listeners import Listener
 from fanlight.moment import Now
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fanlight.auth.chain import Rejected
 from fanlight.auth.frontegg import BAD, parse_app_password, same_user
 from fanlight.auth.identity import Identity
-from fanlight.config import ConfigurationError
+from fanlight.config.settings import ConfigurationError
 
 from .providing import b64, token
 from .tenancy import CLAIMS, NOW, OTHER, PASSWORD, SETTINGS, TENANT, Tenant

@@ -19,9 +19,9 @@ from fanlight.auth.groups import GROUPS, RouteGroup
 from fanlight.auth.identity import Identity, Kind
 from fanlight.auth.origin import Origins, default_origins
 from fanlight.auth.sessions import EXPIRED, UNREADABLE, UNWRITABLE
-from fanlight.config import Dialect
+from fanlight.config.listeners import ALL_GROUPS, Listener
+from fanlight.config.settings import Dialect
 from fanlight.http.request import Head, Request
-from fanlight.listeners import ALL_GROUPS, Listener
 from fanlight.moment import Now
 
 from .driving import Crowd

@@ -11,7 +11,7 @@ from fanlight.auth.chain import Rejected
 from fanlight.auth.identity import Identity
 from fanlight.auth.oidc import OidcSettings, OidcTokens, is_outage
 from fanlight.auth.users import Role, Users
-from fanlight.config import Dialect, Settings
+from fanlight.config.settings import Dialect, Settings
 
 from .driving import Crowd
 from .providing import ISSUER, NAMES, Provider, b64, token

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanlight.auth.roles import Policy, is_internal, is_reserved, is_user_name, named, role_allowed
-from fanlight.config import Dialect
+from fanlight.config.settings import Dialect
 
 DIALECT = Dialect()
 

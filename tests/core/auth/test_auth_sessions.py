@@ -12,7 +12,7 @@ from fanlight.auth.identity import Identity, Proof
 from fanlight.auth.session_table import Session
 from fanlight.auth.sessions import EXPIRED, UNREADABLE, UNWRITABLE, Sessions, key_of
 from fanlight.auth.users import Role, Users
-from fanlight.config import Dialect
+from fanlight.config.settings import Dialect
 from fanlight.http.request import Head, Request
 from fanlight.moment import Now
 from tests.sim import Seeded

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fanlight.auth.scram import ITERATIONS, derive
 from fanlight.auth.users import Role, Users
-from fanlight.config import ConfigurationError
+from fanlight.config.settings import ConfigurationError
 
 ONE, OTHER = (str(derive("secret", bytes([number]) * 32, 2)) for number in (1, 2))
 THREE = str(derive("secret", bytes(32), 3))

@@ -12,7 +12,7 @@ from fanlight.auth.roles import is_user_name
 from fanlight.auth.scram import derive
 from fanlight.auth.users import Role
 from fanlight.auth.users_file import read_users, write_users
-from fanlight.config import ConfigurationError
+from fanlight.config.settings import ConfigurationError
 
 STORED = str(derive("wonderland", bytes(32), 2))
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(is_user_name)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fanlight import App, Route
 from fanlight.catalog.catalog import Catalog
 from fanlight.catalog.consistency import MOST, Inconsistencies, look_at_catalog, look_at_server
-from fanlight.config import Dialect
+from fanlight.config.settings import Dialect
 from fanlight.server import Server
 from tests.sim import START, Seeded, Sim
 

@@ -6,12 +6,12 @@ import pytest
 
 from fanlight.app import App
 from fanlight.catalog import inventory
-from fanlight.config import Dialect, Settings
+from fanlight.config.limits import Limits
+from fanlight.config.listeners import Listener
+from fanlight.config.settings import Dialect, Settings
 from fanlight.http.request import Request
 from fanlight.http.response import Response, text
 from fanlight.http.router import Route
-from fanlight.limits import Limits
-from fanlight.listeners import Listener
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Outgoing
 from tests.sim import Sim

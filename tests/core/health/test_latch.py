@@ -11,7 +11,7 @@ from fanlight.asks import Moment
 from fanlight.health.latch import Await, Latch
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
-from tests.core.connecting import SIMS, end_all, statuses
+from tests.core.connection.connecting import SIMS, end_all, statuses
 from tests.sim import Sim
 from tests.stateful.world import PLAIN
 

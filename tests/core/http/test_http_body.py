@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fanlight.config.limits import Limits
 from fanlight.http.body import DEPTH, NotJson, parse_json, read_json, repeated, wrong_shape
 from fanlight.http.request import BODY_TOO_LARGE, Head, ReadBody, Request
 from fanlight.http.response import TEXT, Refused
-from fanlight.limits import Limits
 from fanlight.moment import Now
 
 WRONG_TYPE = b"Expected request with `Content-Type: application/json`"

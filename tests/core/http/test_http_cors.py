@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fanlight.auth.groups import Cors
 from fanlight.auth.origin import Origins
-from fanlight.config import Dialect
+from fanlight.config.settings import Dialect
 from fanlight.http.cors import answer_fields, preflight_fields
 from fanlight.http.request import Head
 

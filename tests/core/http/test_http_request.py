@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from fanlight.auth.identity import Identity
+from fanlight.config.limits import Limits
 from fanlight.http.request import BODY_TOO_LARGE, Head, ReadBody, Request
 from fanlight.http.response import Refused
-from fanlight.limits import Limits
 from tests.protocol.application import application
 from tests.sim import START, Sim
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from fanlight.asks import Ask, Routine
+from fanlight.config.limits import Limits
 from fanlight.http.request import Head, Request
 from fanlight.http.response import TEXT, Refused, Response
-from fanlight.limits import Limits
 from fanlight.moment import Now
 
 JSON_BODY = ("content-type", "application/json")

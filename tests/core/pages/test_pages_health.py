@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fanlight import App
-from fanlight.limits import Limits
+from fanlight.config.limits import Limits
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Outgoing
 from tests.core.pages.passwords import House, basic

@@ -6,8 +6,8 @@ import inspect
 
 from fanlight import App, Listener
 from fanlight.auth.groups import CONFIGURED_GROUPS, GROUPS
+from fanlight.config.listeners import ALL_GROUPS
 from fanlight.http.router import Router
-from fanlight.listeners import ALL_GROUPS
 from fanlight.pages.table import ROUTES
 from fanlight.server import Server
 from tests.sim import START, Seeded

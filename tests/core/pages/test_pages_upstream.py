@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fanlight import App
-from fanlight.config import Settings
+from fanlight.config.settings import Settings
 from fanlight.http.static import ReadAssets
 from fanlight.observe.records import Failure
 from fanlight.pages.upstream import BrokenOff, CloseUpstream, OpenUpstream, ReadUpstream, Upstream, end_to_end, is_label

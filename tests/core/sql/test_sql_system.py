@@ -9,6 +9,7 @@ import pytest
 
 from fanlight.asks import Moment
 from fanlight.catalog.audit_log import AuditLog
+from fanlight.config.system import SystemVariables
 from fanlight.moment import Now
 from fanlight.sql.batch import run_request
 from fanlight.sql.errors import Unreadable
@@ -18,7 +19,6 @@ from fanlight.sql.session import Session
 from fanlight.sql.statements import AlterSystem, Run
 from fanlight.sql.system import SystemAccess
 from fanlight.sql.variables import Variables
-from fanlight.system import SystemVariables
 from tests.core.sql.scripted import Handle, Scripted, Transcript
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.limits import Limits
+from fanlight.config.limits import Limits
 from fanlight.wire.body import BrokenBody, ChunkedBody, LengthBody
 
 LIMITS = Limits(chunk_extension_bytes=20, trailer_bytes=40)

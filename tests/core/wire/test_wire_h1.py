@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.limits import Limits
+from fanlight.config.limits import Limits
 from fanlight.wire.body import BrokenBody
 from fanlight.wire.events import Arrived, Event, Finished, Refused, Reset, Started
 from fanlight.wire.h1 import H1Wire

@@ -11,7 +11,7 @@ from hpack import Decoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.limits import Limits
+from fanlight.config.limits import Limits
 from fanlight.wire import h2 as h2_module
 from fanlight.wire.body import BrokenBody
 from fanlight.wire.events import Arrived, Event, Finished, Refused, Reset, Started, Writable

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.limits import Limits
+from fanlight.config.limits import Limits
 from fanlight.wire.h2_frames import BadFrame, Flood, FrameGate
 from tests.protocol.frames import (
     ACK,

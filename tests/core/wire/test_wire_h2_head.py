@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.limits import Limits
+from fanlight.config.limits import Limits
 from fanlight.wire.h2_head import H2HeadReader, StreamProtocolError, check_trailers
 from fanlight.wire.head import MEMO_ENTRIES, Malformed
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from fanlight.limits import Limits
+from fanlight.config.limits import Limits
 from fanlight.wire.head import BAD_REQUEST, MEMO_BYTES, MEMO_ENTRIES, HeadReader, Malformed
 
 HOST = b"Host: localhost\r\n"

@@ -1,4 +1,4 @@
-"""`fanlight.listeners`: a listener that exists is valid, and one that may start is safe."""
+"""`fanlight.config.listeners`: a listener that exists is valid, and one that may start is safe."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fanlight.auth.groups import CONFIGURED_GROUPS, GROUPS, RouteGroup
 from fanlight.auth.identity import Kind
-from fanlight.config import ConfigurationError, Dialect, Settings
-from fanlight.listeners import ALL_GROUPS, DEFAULT_GROUPS, Address, Listener, parse_address, vet
+from fanlight.config.listeners import ALL_GROUPS, DEFAULT_GROUPS, Address, Listener, parse_address, vet
+from fanlight.config.settings import ConfigurationError, Dialect, Settings
 
 PLAIN = Settings()
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..http.response import Response
+from ..http.websocket import NextMessage
+from ..wire.body import BrokenBody
 from .exchanges import Exchanges
-from .http.response import Response
-from .http.websocket import NextMessage
 from .ops import LOST
-from .wire.body import BrokenBody
 
 if TYPE_CHECKING:
-    from .http.response import Fields
-    from .routine import Conversation
-    from .wire.ws import Item
+    from ..http.response import Fields
+    from ..routine import Conversation
+    from ..wire.ws import Item
 
 
 class Upgraded(Exchanges):
@@ -27,7 +27,7 @@ class Upgraded(Exchanges):
 
     def accept_websocket(self, conversation: Conversation, fields: Fields, limit: int) -> None:
         """Answer the handshake; the stream's bytes are frames from here on."""
-        from .wire.ws import WebSocket  # wsproto is imported when the first one comes
+        from ..wire.ws import WebSocket  # wsproto is imported when the first one comes
 
         fields = conversation.exchange.fields(Response(101, fields))
         conversation.socket = WebSocket(limit=limit, overhead=self.limits.message_overhead_bytes)

@@ -13,7 +13,7 @@ from fanlight import Limits
 from fanlight.observe.records import AccessRecord
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
-from tests.core.connecting import (
+from tests.core.connection.connecting import (
     HOLD,
     LAST,
     NOW,

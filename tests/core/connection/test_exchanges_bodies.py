@@ -10,7 +10,7 @@ import pytest
 from fanlight import Limits, Request, Response
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing, Pairs
-from tests.core.connecting import connect, end_all, fine, serving, statuses
+from tests.core.connection.connecting import connect, end_all, fine, serving, statuses
 from tests.stateful.world import PLAIN, Work
 
 KIB = 1024

@@ -39,7 +39,7 @@ def _filter(value: str) -> str | None:
 
 
 def _switch(value: str) -> str | None:
-    from .sql.variables import boolean  # brings what SQL needs, and a switch is seldom set
+    from ..sql.variables import boolean  # brings what SQL needs, and a switch is seldom set
 
     return boolean(value)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .wire.h1 import H1Wire
-from .wire.proxy import SIGNATURE, BadProxyHeader, read_proxy_header
-from .wire.secure import ChannelBroken, SecureChannel
+from ..wire.h1 import H1Wire
+from ..wire.proxy import SIGNATURE, BadProxyHeader, read_proxy_header
+from ..wire.secure import ChannelBroken, SecureChannel
 
 if TYPE_CHECKING:
-    from .server import ListenerState
-    from .wire.h2 import H2Wire
+    from ..server import ListenerState
+    from ..wire.h2 import H2Wire
 
 _SNIFF = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _TLS_RECORD = 0x16

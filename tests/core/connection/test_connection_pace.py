@@ -9,7 +9,7 @@ import pytest
 from fanlight import Limits, Request, Response, Sleep
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
-from tests.core.connecting import NOW, STREAM, connect, end_all, serving, statuses
+from tests.core.connection.connecting import NOW, STREAM, connect, end_all, serving, statuses
 from tests.protocol.frames import (
     END_HEADERS,
     HEADERS,

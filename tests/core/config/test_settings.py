@@ -1,4 +1,4 @@
-"""`fanlight.config`: values that refuse what cannot work, and say where it is."""
+"""`fanlight.config.settings`: values that refuse what cannot work, and say where it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fanlight.config import ConfigurationError, Dialect, Settings, kind_of
+from fanlight.config.settings import ConfigurationError, Dialect, Settings, kind_of
 
 
 def test_defaults_of_the_dialect() -> None:

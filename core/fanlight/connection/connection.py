@@ -20,18 +20,18 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from .asks import EffectFailed, TimeUp
-from .http.response import Refused as RefusedAnswer
-from .http.response import phrase
+from ..asks import EffectFailed, TimeUp
+from ..http.response import Refused as RefusedAnswer
+from ..http.response import phrase
+from ..outputs import Close, Output, Send
+from ..routine import Conversation, Thrown
 from .ingress import Ingress, Unwelcome
-from .outputs import Close, Output, Send
-from .routine import Conversation, Thrown
 from .upgraded import Upgraded
 
 if TYPE_CHECKING:
-    from .moment import Now
-    from .server import ListenerState, Server
-    from .wire.secure import SecureChannel
+    from ..moment import Now
+    from ..server import ListenerState, Server
+    from ..wire.secure import SecureChannel
 
 
 _LEAST_BUDGET = 4

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import Attribute, field, frozen
 
-from .auth.groups import CONFIGURED_GROUPS, GROUPS, ConfiguredGroup, RouteGroup
-from .auth.host import is_ipv4, is_ipv6, resolve_host, split_host
-from .auth.identity import Kind, Roles
-from .auth.roles import ROLES, Policy
-from .config import ConfigurationError, Remark, Settings, boolean, kind_of, strings
-from .observe.escape import escape
+from ..auth.groups import CONFIGURED_GROUPS, GROUPS, ConfiguredGroup, RouteGroup
+from ..auth.host import is_ipv4, is_ipv6, resolve_host, split_host
+from ..auth.identity import Kind, Roles
+from ..auth.roles import ROLES, Policy
+from ..observe.escape import escape
+from .settings import ConfigurationError, Remark, Settings, boolean, kind_of, strings
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
-    from .auth.cookies import SessionCookie
-    from .config import Dialect
+    from ..auth.cookies import SessionCookie
+    from .settings import Dialect
 
 PlaintextPolicy = Literal["close", "redirect"]
 CookiePrefix = Literal["host"]
@@ -286,7 +286,7 @@ class Listener:
 
     def session_cookie(self, dialect: Dialect, port: int) -> SessionCookie:
         """The cookie of its login sessions, bound to `port`."""
-        from .auth.cookies import cookie_of
+        from ..auth.cookies import cookie_of
 
         suffix = port if self.cookie_suffix_port else None
         return cookie_of(dialect.session_cookie, secure=self.tls, host_only=self.cookie_prefix == "host", port=suffix)

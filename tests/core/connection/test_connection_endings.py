@@ -14,7 +14,7 @@ from fanlight.observe.records import Failure
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
 from tests.clients.websocket import CLOSE, TEXT, frame
-from tests.core.connecting import (
+from tests.core.connection.connecting import (
     HOLD,
     LAST,
     NOW,

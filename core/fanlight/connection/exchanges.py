@@ -12,26 +12,26 @@ from abc import abstractmethod
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .asks import ClientGone, Effect
-from .health.latch import Await
-from .http.pipeline import Exchange
-from .http.request import Request
-from .http.response import Refused as RefusedAnswer
-from .http.response import Response, phrase
-from .observe.records import AccessRecord, Failure
+from ..asks import ClientGone, Effect
+from ..health.latch import Await
+from ..http.pipeline import Exchange
+from ..http.request import Request
+from ..http.response import Refused as RefusedAnswer
+from ..http.response import Response, phrase
+from ..observe.records import AccessRecord, Failure
+from ..outputs import Cancel, Note, Output, Perform
+from ..routine import PARKED, Conversation, Host, Thrown
+from ..wire import events
+from ..wire.body import BrokenBody
+from ..wire.heads import UnsafeField
 from .ops import ATTEMPTS, OPENS
-from .outputs import Cancel, Note, Output, Perform
-from .routine import PARKED, Conversation, Host, Thrown
-from .wire import events
-from .wire.body import BrokenBody
-from .wire.heads import UnsafeField
 
 if TYPE_CHECKING:
-    from .limits import Limits
-    from .moment import Now
-    from .server import ListenerState, Server
-    from .wire.h1 import H1Wire
-    from .wire.h2 import H2Wire
+    from ..config.limits import Limits
+    from ..moment import Now
+    from ..server import ListenerState, Server
+    from ..wire.h1 import H1Wire
+    from ..wire.h2 import H2Wire
 
 SERVER_ERROR = phrase(500)
 

@@ -14,7 +14,7 @@ from tests.clients.blocking import HttpConnection, WebSocket
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
 from tests.clients.websocket import CLOSE, PING, TEXT, Binary, Closed, Ponged, Text, fragments, frame, handshake
-from tests.core.connecting import OPENING, SIMS, connect, end_all
+from tests.core.connection.connecting import OPENING, SIMS, connect, end_all
 from tests.sim import Sim, never
 from tests.stateful.world import LIMITS, SECRET, Release, Work
 

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from math import ceil, inf
 from typing import TYPE_CHECKING, Any
 
-from .asks import ClientGone, LimitTime, Moment, Sleep
-from .auth.session_table import IDLE_SECONDS
-from .background import Begin
-from .health.latch import Await
-from .http.request import ReadBody
-from .http.response import Refused, Response, SendBody
-from .http.websocket import (
+from ..asks import ClientGone, LimitTime, Moment, Sleep
+from ..auth.session_table import IDLE_SECONDS
+from ..background import Begin
+from ..health.latch import Await
+from ..http.request import ReadBody
+from ..http.response import Refused, Response, SendBody
+from ..http.websocket import (
     AcceptWebSocket,
     Attend,
     CloseWebSocket,
@@ -33,10 +33,10 @@ from .http.websocket import (
     Watch,
     handshake,
 )
-from .observe.records import Report
-from .routine import PARKED, Attempt, Conversation, Thrown
-from .wire.body import BrokenBody
-from .wire.head import BAD_REQUEST
+from ..observe.records import Report
+from ..routine import PARKED, Attempt, Conversation, Thrown
+from ..wire.body import BrokenBody
+from ..wire.head import BAD_REQUEST
 
 if TYPE_CHECKING:
     from .connection import Connection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fanlight.system import BadValue, SystemVariables
+from fanlight.config.system import BadValue, SystemVariables
 
 
 def test_a_variable_has_a_default_and_keeps_what_it_is_given() -> None:

@@ -28,7 +28,7 @@ from tests.clients.blocking import HttpConnection
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
 from tests.clients.websocket import Closed, Text, handshake
-from tests.core.connecting import SIMS, end_all
+from tests.core.connection.connecting import SIMS, end_all
 from tests.sim import Sim, SimWire, never
 from tests.stateful.world import LIMITS, PLAIN, Work
 

@@ -13,7 +13,7 @@ from fanlight.wire.secure import ChannelBroken
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
 from tests.clients.websocket import handshake
-from tests.core.connecting import LAST, SIMS, connect, end_all, serving
+from tests.core.connection.connecting import LAST, SIMS, connect, end_all, serving
 from tests.protocol.frames import INTERNAL_ERROR, START, Told, data, frame, get, post, reset, setting
 from tests.sim import Sim, SimWire, never
 from tests.stateful.world import LIMITS, PLAIN, Work, app

@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .limits import Limits
+    from ..config.limits import Limits
 
 UNCOUNTED = frozenset({"", "127.0.0.1", "::1"})
 """Peers on this machine: whoever is here already has better ways to do harm."""

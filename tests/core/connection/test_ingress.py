@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanlight import App, Limits, Listener, Settings
-from fanlight.ingress import Ingress, Unwelcome
-from fanlight.listeners import PlaintextPolicy
+from fanlight.config.listeners import PlaintextPolicy
+from fanlight.connection.ingress import Ingress, Unwelcome
 from fanlight.observe.records import Exposure
 from fanlight.wire.proxy import SIGNATURE
 from fanlight.wire.secure import ChannelBroken
 from tests.clients.blocking import HttpConnection
 from tests.clients.http2 import Http2Client
 from tests.clients.messages import Outgoing
-from tests.core.connecting import fine, said, statuses
+from tests.core.connection.connecting import fine, said, statuses
 from tests.sim import Sim, SimWire
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

@@ -1,4 +1,4 @@
-"""`fanlight.listener_file`: JSON, TOML and mappings, the older form, and errors that name a place."""
+"""`fanlight.config.file`: JSON, TOML and mappings, the older form, and errors that name a place."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from fanlight.auth.frontegg import FronteggSettings
 from fanlight.auth.groups import CONFIGURED_GROUPS
-from fanlight.config import ConfigurationError
-from fanlight.listener_file import Configuration, from_mapping, parse
+from fanlight.config.file import Configuration, from_mapping, parse
+from fanlight.config.settings import ConfigurationError
 
 OFF = {"enabled": False}
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanlight import Limits
-from fanlight.lobby import Lobby, network_of
+from fanlight.connection.lobby import Lobby, network_of
 
 
 def lobby(most: int = 10, of_peer: int = 2) -> Lobby:

@@ -12,7 +12,7 @@ from fanlight.http.response import text
 from fanlight.observe.records import AccessRecord, Failure
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Outgoing
-from tests.core.connecting import HOLD, NOW, WAIT, connect, end_all, fine, serving, statuses
+from tests.core.connection.connecting import HOLD, NOW, WAIT, connect, end_all, fine, serving, statuses
 from tests.sim import Sim
 from tests.stateful.world import PLAIN, SECRET, Work
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.log_filter import LEVELS, LONGEST, MOST, LogFilter, read_filter
+from fanlight.config.log_filter import LEVELS, LONGEST, MOST, LogFilter, read_filter
 
 
 @pytest.mark.parametrize(

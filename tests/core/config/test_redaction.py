@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.redaction import REDACTED, is_secret_name, shown, without_userinfo
+from fanlight.config.redaction import REDACTED, is_secret_name, shown, without_userinfo
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 Nothing here reads a file or an environment variable, and nothing is written to
 a log: what a person should know is a `Remark`, what cannot be is a
 `ConfigurationError`.  Listeners are in `listeners`, the file form of all this
-in `listener_file`.
+in `file`.
 """
 
 from __future__ import annotations

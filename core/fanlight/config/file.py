@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
-from .auth.groups import CONFIGURED_GROUPS, ConfiguredGroup
-from .auth.identity import Roles
-from .config import ConfigurationError, Remark, Settings, kind_of, strings
+from ..auth.groups import CONFIGURED_GROUPS, ConfiguredGroup
+from ..auth.identity import Roles
+from ..observe.escape import escape
 from .listeners import Listener, check_roles, parse_address
-from .observe.escape import escape
+from .settings import ConfigurationError, Remark, Settings, kind_of, strings
 
 if TYPE_CHECKING:
-    from .auth.frontegg import FronteggSettings
-    from .auth.oidc import OidcSettings
+    from ..auth.frontegg import FronteggSettings
+    from ..auth.oidc import OidcSettings
 
 Form = Literal["json", "toml"]
 
@@ -122,7 +122,7 @@ def from_mapping(root: object) -> Configuration:
 
 def _oidc(value: object, remarks: list[Remark]) -> OidcSettings:
     """The provider of kind Oidc; the issuer is compared byte by byte, so it is kept as it stands."""
-    from .auth.oidc import OidcSettings
+    from ..auth.oidc import OidcSettings
 
     members = _object(value, "oidc")
     _ignore_unknown(members, _OIDC, "oidc", remarks)
@@ -137,7 +137,7 @@ def _oidc(value: object, remarks: list[Remark]) -> OidcSettings:
 
 def _frontegg(value: object, remarks: list[Remark]) -> FronteggSettings:
     """The tenant of kind Frontegg; its public key stands in the file itself."""
-    from .auth.frontegg import FronteggSettings
+    from ..auth.frontegg import FronteggSettings
 
     members = _object(value, "frontegg")
     _ignore_unknown(members, _FRONTEGG, "frontegg", remarks)

@@ -1,0 +1,1 @@
+"""One client: how its bytes open, become requests and answers, and end.  No socket and no clock is here."""
