@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from attrs import evolve
 
+from ..asks import Sleep
 from .effects import CheckSyntax, ReadScript
 from .errors import SqlError, Unreadable, batch_too_large
 from .grammar import read_script
 from .request import Simple, SqlRequest
-from .session import Session
+from .session import TURN, Session
 from .sink import Sink
 from .statements import Prepare, Statement, prohibited, subscribed_query
 
@@ -21,6 +22,8 @@ TEXT_LIMIT = 1_000_000
 
 # Reading a text costs about half a microsecond a byte: longer ones are a worker's.
 _INLINE = 2048
+# So much of many short ones is read between two turns of the host's loop; each counts for some characters more.
+_READ, _LEAST = 4096, 64
 
 Script = tuple[Statement, ...]
 
@@ -34,11 +37,20 @@ async def run_request(session: Session, request: SqlRequest, sink: Sink, *, stre
     if isinstance(request, Simple):
         await _simple(session, request.query, sink, streams=streams)
         return None
-    scripts = [await _single(session, each.query) for each in request.queries]
+    scripts: list[Script | SqlError] = []
+    unread = _READ
+    for each in request.queries:
+        scripts.append(await _single(session, each.query))
+        unread -= _LEAST + len(each.query)
+        if unread < 0:
+            unread = _READ
+            await Sleep(0)
     for each, script in zip(request.queries, scripts, strict=True):
         if not isinstance(script, SqlError) and len(script) != 1:
             return f'each query must contain exactly 1 statement, but "{each.query}" contains {len(script)}'
-    for each, script in zip(request.queries, scripts, strict=True):
+    for index, (each, script) in enumerate(zip(request.queries, scripts, strict=True)):
+        if index and not index % TURN:
+            await Sleep(0)
         refused = script if isinstance(script, SqlError) else prohibited(script[0], streams=streams)
         if refused is not None:
             await sink.failed(refused, session.take_notices())

@@ -118,6 +118,21 @@ def words(text: str) -> list[Token]:
     return [token for token in tokens(text) if token.kind != "space"]
 
 
+def nesting(text: str) -> int:
+    """How many brackets are open at once, at most; 0 also where there are too few of them to matter."""
+    if sum(map(text.count, "([{")) < _FEW:
+        return 0
+    deepest = depth = 0
+    for token in tokens(text):
+        if token.kind == "other":
+            depth += (token.text in "([{") - (token.text in ")]}")
+            deepest = max(deepest, depth)
+    return deepest
+
+
+_FEW = 100
+
+
 def name_of(token: Token) -> str | None:
     """The name that a token spells: folded to lower case, a quoted one as it is; None for no name."""
     if token.kind == "word":

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 from attrs import evolve, frozen
 
-from ..asks import Ask, Moment
+from ..asks import Ask, Moment, Sleep
 from ..http.websocket import StopWork
 from . import errors, statements
 from .clock import Clock
@@ -59,6 +59,9 @@ class Failure:
 
 
 Outcome = Done | Failure
+
+TURN = 8
+"""Statements after which the host's loop has a turn: the shortest run on it, for tenths of a millisecond each."""
 
 
 class Subscriber(Protocol):
@@ -120,6 +123,8 @@ class Session:
         """
         for index, (statement, params) in enumerate(group):
             last = index == len(group) - 1
+            if index and not index % TURN:
+                await Sleep(0)
             outcome = await self._run(statement, params, sink, last=last)
             if isinstance(outcome, Failure):
                 await self._fail(outcome)

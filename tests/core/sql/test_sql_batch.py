@@ -108,3 +108,15 @@ def test_a_long_text_is_read_by_a_worker() -> None:
 
     text = "select 1" + " " * 3000
     assert run(Simple(text), Reading())[1].lines == ["columns a", '["1"]', "SELECT 1"]
+
+
+def test_long_requests_give_the_loop_its_turns() -> None:
+    """The shortest statements run on it, so a request of thousands would keep it for seconds."""
+    for request in (Simple("begin;" * 300), extended(*["select 1"] * 300), extended(*["select " + "1 " * 700] * 80)):
+        engine = Scripted()
+        _, out = run(request, engine)
+        assert len(out.lines) >= 240
+        assert engine.turns >= len(out.lines) // 30
+    engine = Scripted()
+    run(Simple("select 1; select 2"), engine)
+    assert engine.turns == 0
