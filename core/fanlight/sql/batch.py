@@ -15,7 +15,7 @@ from .grammar import read_script
 from .request import Simple, SqlRequest
 from .session import TURN, Session
 from .sink import Sink
-from .statements import Prepare, Statement, prohibited, subscribed_query
+from .statements import Prepare, Statement, prepared_body, prohibited, subscribed_query
 
 TEXT_LIMIT = 1_000_000
 """Bytes of one query string."""
@@ -107,7 +107,7 @@ async def _checked(session: Session, script: Script) -> Script | SqlError:
 def _body(statement: Statement) -> Statement | None:
     """What the engine will have to read of a statement, if anything."""
     if isinstance(statement.action, Prepare):
-        statement = statement.action.body
+        statement = prepared_body(statement, statement.action)
     return statement if statement.engine else subscribed_query(statement)
 
 

@@ -180,7 +180,7 @@ class Session:
             case statements.Discard(what):
                 return await self._discard(what)
             case statements.Prepare() as action:
-                return await self._prepare(action)
+                return await self._prepare(statement, action)
             case statements.Execute() as action:
                 return await self._execute_prepared(action, params, sink, last=last)
             case statements.Deallocate(name):
@@ -404,15 +404,16 @@ class Session:
 
     # --- Prepared statements. ---
 
-    async def _prepare(self, action: statements.Prepare) -> Outcome:
+    async def _prepare(self, statement: Statement, action: statements.Prepare) -> Outcome:
         taken = self._prepared.taken(action.name)
         if taken:
             return Failure(taken)
-        body = statements.subscribed_query(action.body) or action.body
+        kept = statements.prepared_body(statement, action)
+        body = statements.subscribed_query(kept) or kept
         if body.engine:
             (refused,) = await CheckSyntax(self.handle, (body.text,))
             if refused:
-                return Failure(evolve(refused, position=None))
+                return Failure(_placed(refused, body))
         self._prepared.keep(action)
         return Done("PREPARE")
 

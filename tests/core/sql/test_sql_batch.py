@@ -58,7 +58,7 @@ def test_bad_syntax_is_found_before_a_prohibition() -> None:
 def test_bodies_of_prepared_statements_are_checked_too() -> None:
     engine = Scripted()
     _, out = run(Simple("select 1; prepare p as bad"), engine)
-    assert (out.lines, out.errors[0].position) == (["error 42601"], None)
+    assert (out.lines, out.errors[0].position) == (["error 42601"], 25)
 
 
 def test_extended_members_are_groups_of_their_own() -> None:
