@@ -319,16 +319,22 @@ _CANCEL = "pg_cancel_backend"
 
 def _cancel(source: Words) -> Action:
     """`select pg_cancel_backend(N) [[as] name]`, which waits for no engine; any other use of it is no function."""
-    number = source.tokens[3].text if len(source.tokens) > 3 else ""
-    called = source.take(_CANCEL.upper(), "(") and source.take(number.upper()) and source.take(")")
-    if not called or not (number.isdecimal() and number.isascii() and len(number) <= _DIGITS):
+    source.take("PG_CATALOG", ".")
+    if not (source.take(_CANCEL.upper(), "(") and source):
+        return Run("SELECT")
+    number = source.next().text
+    if source.take(":", ":"):
+        source.take(next((name for name in _WHOLE_NUMBERS if source.peek() == name), ""))
+    counted = number.isdecimal() and number.isascii() and len(number) <= _DIGITS
+    if not (counted or number == "$1") or not source.take(")"):
         return Run("SELECT")
     source.take("AS")
     column = name_of(source.next()) if source else _CANCEL
-    return Run("SELECT") if source or column is None else CancelBackend(int(number), column)
+    return Run("SELECT") if source or column is None else CancelBackend(int(number) if counted else None, column)
 
 
 _DIGITS = 18
+_WHOLE_NUMBERS = ("INTEGER", "INT", "INT4", "BIGINT", "INT8")
 
 
 # --- Statements that are refused or carried elsewhere. ---

@@ -8,6 +8,7 @@ implicit transaction, undone as a whole by an error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from json import dumps
 from typing import Any, Literal, Protocol
@@ -148,7 +149,7 @@ class Session:
             self.variables.begin()
         if isinstance(action, statements.Run):
             outcome = await self._execute(statement, params, sink, last=last)
-        elif params and not isinstance(action, statements.Execute | statements.Subscribe):
+        elif params and not isinstance(action, _WITH_PARAMETERS):
             outcome = Failure(errors.wrong_parameters(len(params), statement.text, 0))
         else:
             outcome = await self._carry_out(statement, params, sink, last=last)
@@ -186,7 +187,7 @@ class Session:
             case statements.Deallocate(name):
                 return self._deallocate(name)
             case statements.CancelBackend(number, column):
-                return await _cancel_backend(number, column, sink)
+                return await _cancel_backend(statement, number, column, params, sink)
             case statements.Subscribe():
                 return await self._subscribe(statement, params)
             case _:
@@ -434,6 +435,8 @@ class Session:
         return Done("DEALLOCATE ALL" if name is None else "DEALLOCATE")
 
 
+_WITH_PARAMETERS = statements.Execute | statements.Subscribe | statements.CancelBackend
+_NUMBER = re.compile("[0-9]{1,18}", re.ASCII)
 _TOO_LATE = Failure(SqlError("transaction read-write mode must be set before any query", "25001"))
 
 
@@ -450,7 +453,16 @@ def _placed(error: SqlError, statement: Statement) -> SqlError:
     return evolve(error, position=error.position + statement.offset)
 
 
-async def _cancel_backend(number: int, column: str, sink: Sink) -> Outcome:
+async def _cancel_backend(
+    statement: Statement, number: int | None, column: str, params: Sequence[str | None], sink: Sink
+) -> Outcome:
+    if len(params) != (number is None):
+        return Failure(errors.wrong_parameters(len(params), statement.text, int(number is None)))
+    if number is None:
+        (text,) = params
+        number = int(text) if text is not None and _NUMBER.fullmatch(text) else None
+        if number is None:
+            return Failure(SqlError(f"unable to decode parameter: {text!r} is no session's number", "22P02"))
     answer = await StopWork(number)
     if answer == "forbidden":
         return Failure(errors.NOT_YOURS)

@@ -109,9 +109,9 @@ class Deallocate:
 
 @frozen
 class CancelBackend:
-    """Cancel what the session of this number runs; `column` is the name of the answer."""
+    """Cancel what the session of this number runs, None for that in `$1`; `column` is the name of the answer."""
 
-    number: int
+    number: int | None
     column: str
 
 

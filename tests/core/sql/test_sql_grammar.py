@@ -229,16 +229,26 @@ def test_nothing_but_a_refusal_comes_out(first: str, rest: str) -> None:
         ("select pg_cancel_backend(7)", "pg_cancel_backend"),
         ("SELECT PG_CANCEL_BACKEND ( 7 ) as done", "done"),
         ('select /* x */ pg_cancel_backend(7) "Was It"', "Was It"),
+        ("select pg_catalog.pg_cancel_backend(7::int4)", "pg_cancel_backend"),
     ],
 )
 def test_cancelling_a_session_is_ours(text: str, column: str) -> None:
     assert [statement.action for statement in read_script(text)] == [CancelBackend(7, column)]
 
 
+def test_so_it_is_with_the_number_as_a_parameter() -> None:
+    for text in ("select pg_cancel_backend($1) as done", "select pg_cancel_backend($1::bigint) done"):
+        assert action(text) == CancelBackend(None, "done")
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "select pg_cancel_backend('7')",
+        "select pg_cancel_backend($2)",
+        "select pg_cancel_backend(7::text)",
+        "select pg_cancel_backend(7::)",
+        "select pg_cancel_backend(7::",
         "select pg_cancel_backend(1e3)",
         "select pg_cancel_backend(-7)",
         "select pg_cancel_backend(" + "9" * 19 + ")",
