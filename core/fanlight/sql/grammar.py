@@ -323,8 +323,8 @@ def _cancel(source: Words) -> Action:
     if not (source.take(_CANCEL.upper(), "(") and source):
         return Run("SELECT")
     number = source.next().text
-    if source.take(":", ":"):
-        source.take(next((name for name in _WHOLE_NUMBERS if source.peek() == name), ""))
+    if source.take(":", ":") and not (source and source.next().upper in _WHOLE_NUMBERS):
+        return Run("SELECT")
     counted = number.isdecimal() and number.isascii() and len(number) <= _DIGITS
     if not (counted or number == "$1") or not source.take(")"):
         return Run("SELECT")

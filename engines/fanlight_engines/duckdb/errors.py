@@ -36,7 +36,14 @@ _CLASSES = {
     "Sequence": "55000",
 }
 
-_MISSING = {"Table": "42P01", "View": "42P01", "Schema": "3F000", "Type": "42704", "configuration parameter": "42704"}
+_MISSING = {
+    "Table": "42P01",
+    "View": "42P01",
+    "Sequence": "42P01",
+    "Schema": "3F000",
+    "Type": "42704",
+    "configuration parameter": "42704",
+}
 _EXISTING = {"Table": "42P07", "View": "42P07", "Index": "42P07", "Sequence": "42P07", "Schema": "42P06"}
 
 # Within a class: a piece of the message, and the SQLSTATE that it means.  The first that fits wins.

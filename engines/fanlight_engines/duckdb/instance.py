@@ -167,6 +167,8 @@ def refusal(text: str, kind: str, *, read_only: bool) -> SqlError | None:
         explained = _explained(text)
         if explained not in _EXPLAINED:
             return _denied(f"EXPLAIN {explained}")
+        if explained == "CREATE" and not read_only and any(token.upper == "ANALYZE" for token in tokens):
+            return _denied("EXPLAIN ANALYZE CREATE")  # it creates, unguarded
     elif kind == "MULTI" and first not in _MULTIPLE:
         return _denied(first)
     if kind in WRITING or first in ("CREATE", "INSERT"):
