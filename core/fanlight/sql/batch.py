@@ -9,10 +9,10 @@ from __future__ import annotations
 from attrs import evolve
 
 from ..asks import Sleep
-from .effects import CheckSyntax, ReadScript
+from .effects import CheckSyntax, ReadRequest, ReadScript
 from .errors import SqlError, Unreadable, batch_too_large
 from .grammar import read_script
-from .request import Simple, SqlRequest
+from .request import Simple, SqlRequest, read_text
 from .session import TURN, Session
 from .sink import Sink
 from .statements import Prepare, Statement, prepared_body, prohibited, subscribed_query
@@ -25,7 +25,16 @@ _INLINE = 2048
 # So much of many short ones is read between two turns of the host's loop; each counts for some characters more.
 _READ, _LEAST = 4096, 64
 
+# A megabyte of JSON takes some hundredths of a second, half of one if it is all brackets.
+_INLINE_JSON = 16 * 1024
+_PIECE = 2048  # statements that are looked through between two turns of the loop
+
 Script = tuple[Statement, ...]
+
+
+async def request_in(data: bytes | str) -> SqlRequest | str | None:
+    """The request that a JSON text is (see `read_text`); long ones are read by a worker."""
+    return read_text(data) if len(data) <= _INLINE_JSON else await ReadRequest(data)
 
 
 async def run_request(session: Session, request: SqlRequest, sink: Sink, *, streams: bool = False) -> str | None:
@@ -64,7 +73,7 @@ async def _simple(session: Session, text: str, sink: Sink, *, streams: bool) -> 
     script = await _read(text)
     if not isinstance(script, SqlError) and len(script) > 1:
         script = await _checked(session, script)
-    refused = script if isinstance(script, SqlError) else _first_prohibited(script, streams=streams)
+    refused = script if isinstance(script, SqlError) else await _first_prohibited(script, streams=streams)
     if refused is not None:
         await sink.failed(refused, session.take_notices())
     elif not isinstance(script, SqlError):
@@ -92,7 +101,11 @@ async def _read(text: str) -> Script | SqlError:
 
 async def _checked(session: Session, script: Script) -> Script | SqlError:
     """The script, or the first syntax error that the engine finds in it."""
-    bodies = [_body(statement) for statement in script]
+    bodies: list[Statement | None] = []
+    for start in range(0, len(script), _PIECE):
+        if start:
+            await Sleep(0)
+        bodies += map(_body, script[start : start + _PIECE])
     texts = tuple(body.text for body in bodies if body is not None)
     found = iter(await CheckSyntax(session.handle, texts) if texts else ())
     for body in bodies:
@@ -111,8 +124,10 @@ def _body(statement: Statement) -> Statement | None:
     return statement if statement.engine else subscribed_query(statement)
 
 
-def _first_prohibited(script: Script, *, streams: bool) -> SqlError | None:
-    for statement in script:
+async def _first_prohibited(script: Script, *, streams: bool) -> SqlError | None:
+    for at, statement in enumerate(script, 1):
+        if not at % _PIECE:
+            await Sleep(0)
         refused = prohibited(statement, streams=streams)
         if refused is not None:
             return refused

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fanlight.sql import effects
-from fanlight.sql.batch import TEXT_LIMIT, run_request
+from fanlight.sql.batch import TEXT_LIMIT, request_in, run_request
 from fanlight.sql.errors import SqlError
 from fanlight.sql.grammar import read_script
-from fanlight.sql.request import Extended, Query, Simple, SqlRequest
+from fanlight.sql.request import Extended, Query, Simple, SqlRequest, read_text
 from fanlight.sql.session import Session
 from fanlight.sql.variables import Variables
 from tests.core.sql.scripted import BROKEN, Handle, Scripted, Transcript
@@ -120,3 +122,28 @@ def test_long_requests_give_the_loop_its_turns() -> None:
     engine = Scripted()
     run(Simple("select 1; select 2"), engine)
     assert engine.turns == 0
+
+
+def test_long_json_is_read_away_from_the_loop() -> None:
+    class Reading(Scripted):
+        def answer(self, ask: Any) -> Any:
+            assert isinstance(ask, effects.ReadRequest)
+            self.log.append(f"read {len(ask.data)}")
+            return read_text(ask.data)
+
+    for text, read in (('{"query":"a"}', Simple("a")), ("{", "EOF while parsing an object"), ("{}", None)):
+        for padding in (0, 20_000):
+            engine = Reading()
+            found = engine.run(request_in(" " * padding + text))
+            assert found == read or (isinstance(found, str) and found.startswith(str(read)))
+            assert engine.log == ([f"read {padding + len(text)}"] if padding else [])
+
+
+def test_many_statements_are_looked_through_in_pieces() -> None:
+    class Reading(Scripted):
+        def answer(self, ask: Any) -> Any:
+            return read_script(ask.text) if isinstance(ask, effects.ReadScript) else super().answer(ask)
+
+    engine = Reading()
+    assert run(Simple("select 1;" * 5000 + "fetch 1 from c"), engine)[1].lines == ["error XX000"]
+    assert engine.turns == 4
