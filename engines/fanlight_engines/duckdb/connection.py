@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import field, frozen
 
 from fanlight.relations import Relation
-from fanlight.sql.effects import Begin, Execute, Interrupt
+from fanlight.sql.effects import Begin, Interrupt
 from fanlight.sql.errors import SqlError
 from fanlight.sql.lexer import words
 
 from .errors import sql_error
-from .instance import CATALOG, CONSTANT_LENGTH, STREAMED, is_constant, refusal
+from .instance import CATALOG, STREAMED, refusal
 from .relations import PREFIX, Catalogue, Source, live_name, words_of
 from .results import Column, Result, StreamedResult, WrittenResult
 from .rows import VERY_MANY, Around, Habit, may_wrap
@@ -39,7 +39,7 @@ class Parsed:
     """A statement that DuckDB's parser took: the statement, its type's name, its parameters.
 
     `refused` is why it must not run, for those who may write and for those who may not.
-    `words` are those of its text, in lower case.  `constant`: it reads nothing.
+    `words` are those of its text, in lower case.
     """
 
     statement: Any
@@ -47,7 +47,6 @@ class Parsed:
     parameters: frozenset[str]
     refused: tuple[SqlError | None, SqlError | None]
     words: frozenset[str]
-    constant: bool
     habit: Habit = field(eq=False)
 
     def values(self, params: Sequence[str | None]) -> dict[str, str | None] | None:
@@ -98,23 +97,6 @@ class Connection:
             if len(self._parsed) > PARSED_TEXTS:
                 self._parsed.popitem(last=False)
         return parsed
-
-    def is_prompt(self, work: Execute, user: str) -> bool:
-        """Whether running `work` for `user` takes about a tenth of a millisecond, and surely no more than a few.
-
-        So it is for a statement that only tells constants, stands alone, and was
-        parsed before, if there is nothing to set first.
-        """
-        parsed = self._parsed.get(work.text)
-        return (
-            isinstance(parsed, Parsed)
-            and parsed.constant
-            and work.commit
-            and bool(work.begin)
-            and user == self._user
-            and work.settings == self._applied
-            and sum(len(param or "") for param in work.params) <= CONSTANT_LENGTH
-        )
 
     def identify(self, user: str) -> None:
         """Say whose session this is, for `current_user`.  Not undone by a rollback."""
@@ -347,13 +329,12 @@ def _parse(cursor: Any, text: str) -> Parsed | SqlError:
         (statement,) = statements
         kind = statement.type.name
         parameters = frozenset(statement.named_parameters)
-        constant = kind == "SELECT" and is_constant(text)
-        return Parsed(statement, kind, parameters, _refusals(text, kind), words_of(text), constant, Habit(text))
+        return Parsed(statement, kind, parameters, _refusals(text, kind), words_of(text), Habit(text))
     except duckdb.Error as raised:
         return sql_error(raised)
     except ValueError:
         # The client's enumeration lacks the newest statement types: none of them is for clients.
-        return Parsed(None, "UNKNOWN", frozenset(), _refusals(text, "UNKNOWN"), words_of(text), False, Habit(text))
+        return Parsed(None, "UNKNOWN", frozenset(), _refusals(text, "UNKNOWN"), words_of(text), Habit(text))
 
 
 def _refusals(text: str, kind: str) -> tuple[SqlError | None, SqlError | None]:
