@@ -18,6 +18,7 @@ from fanlight.sql.effects import Begin, Interrupt
 from fanlight.sql.errors import SqlError
 from fanlight.sql.lexer import words
 
+from .constants import is_constant
 from .errors import sql_error
 from .instance import CATALOG, STREAMED, refusal
 from .relations import PREFIX, Catalogue, Source, live_name, words_of
@@ -39,7 +40,7 @@ class Parsed:
     """A statement that DuckDB's parser took: the statement, its type's name, its parameters.
 
     `refused` is why it must not run, for those who may write and for those who may not.
-    `words` are those of its text, in lower case.
+    `words` are those of its text, in lower case.  `constant`: it tells literals only.
     """
 
     statement: Any
@@ -47,6 +48,7 @@ class Parsed:
     parameters: frozenset[str]
     refused: tuple[SqlError | None, SqlError | None]
     words: frozenset[str]
+    constant: bool
     habit: Habit = field(eq=False)
 
     def values(self, params: Sequence[str | None]) -> dict[str, str | None] | None:
@@ -329,12 +331,13 @@ def _parse(cursor: Any, text: str) -> Parsed | SqlError:
         (statement,) = statements
         kind = statement.type.name
         parameters = frozenset(statement.named_parameters)
-        return Parsed(statement, kind, parameters, _refusals(text, kind), words_of(text), Habit(text))
+        constant = kind == "SELECT" and is_constant(text)
+        return Parsed(statement, kind, parameters, _refusals(text, kind), words_of(text), constant, Habit(text))
     except duckdb.Error as raised:
         return sql_error(raised)
     except ValueError:
         # The client's enumeration lacks the newest statement types: none of them is for clients.
-        return Parsed(None, "UNKNOWN", frozenset(), _refusals(text, "UNKNOWN"), words_of(text), Habit(text))
+        return Parsed(None, "UNKNOWN", frozenset(), _refusals(text, "UNKNOWN"), words_of(text), False, Habit(text))
 
 
 def _refusals(text: str, kind: str) -> tuple[SqlError | None, SqlError | None]:

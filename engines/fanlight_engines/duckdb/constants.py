@@ -39,9 +39,9 @@ class Constants:
         return None if too_large else executed
 
     def keep(self, work: Execute, executed: Executed) -> None:
-        """Keep what DuckDB answered to `work`, if it can never be another."""
+        """Keep what DuckDB answered to `work`, whose text `is_constant`."""
         batch = executed.batch
-        if work.params or batch is None or not batch.last or work.text in self._kept or not is_constant(work.text):
+        if work.params or batch is None or not batch.last:
             return
         with self._lock:
             self._kept[work.text] = executed

@@ -215,7 +215,7 @@ class Session:
         if parsed.kind in _ROWS or (result.changed is None and parsed.kind not in _LEAVING):
             first = self._batch(connection, work.separator, work.most, work.interrupt)
             executed = Executed(result.columns, first, parsed.kind, 0, 0.0)
-            if parsed.kind == "SELECT":
+            if parsed.constant:
                 self._engine.constants.keep(work, executed)
             return executed
         connection.complete()
