@@ -40,7 +40,7 @@ log = logging.getLogger("fanlight")
 RUNNING = 2
 """Statements that run at once; more only get in each other's and the host's way."""
 
-SPARE = 4
+SPARE = 8
 """Idle connections that are kept for the next session."""
 
 _LIMIT_HINT = "Drop an existing connection or contact support to request a limit increase."

@@ -141,7 +141,6 @@ class StreamedResult(Result):
             raise ValueError("DuckDB was told of another separator")
         data, count = self._stream.next(len(separator))
         self.last = not count
-        data = tidy(data)
         if _MARK in data:
             # Every other piece is a row that was between two marks.
             pieces = data.split(_MARK)
