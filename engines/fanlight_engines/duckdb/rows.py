@@ -46,15 +46,17 @@ class Habit:
 
     `short` says that none of them had a long text.  `around` is the text of the
     statement around it, and what DuckDB's parser made of that.  `harmless` is
-    with what definitions and settings it is known to change nothing.
+    with what definitions and settings it is known to change nothing.  `shape` is
+    that of its columns, kept for whoever runs it.
     """
 
-    __slots__ = ("_guess", "_text", "around", "harmless", "rows", "short")
+    __slots__ = ("_guess", "_text", "around", "harmless", "rows", "shape", "short")
 
     def __init__(self, text: str) -> None:
         self.rows = -1
         self.short = False
         self.harmless: object = None
+        self.shape: Any = None
         self.around: tuple[str, Any] = ("", None)
         self._text = text
         self._guess: bool | None = None
