@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.chromium import PROGRAM, Browser, browsing
 from tests.cli.process import ask, started
-
-from .chromium import PROGRAM, Browser, browsing
 
 
 @pytest.fixture(scope="session")
