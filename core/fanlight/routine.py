@@ -150,7 +150,7 @@ class Conversation:
         for position, ask in enumerate(race.asks):
             answer = self._open_one(ask, position, host)
             if answer is not PARKED:
-                return self.settle(position, answer, host.underway)
+                return self.win(position, answer, host.underway)
         self.asks = race.asks
         return PARKED
 
@@ -170,13 +170,11 @@ class Conversation:
             if attempt is not None:
                 answer = attempt(host, self, ask)
                 if answer is not PARKED:
-                    return self.settle(position, answer, host.underway)
+                    return self.win(position, answer, host.underway) if self.racing else answer
         return PARKED
 
-    def settle(self, position: int, answer: Any, underway: Underway) -> Any:
-        """The ask at `position` is answered: withdraw the others of its race."""
-        if not self.racing:
-            return answer
+    def win(self, position: int, answer: Any, underway: Underway) -> Any:
+        """The ask at `position` wins its race: withdraw the others; returns the answer for `step`."""
         self.racing = False
         underway.withdraw(self)
         return answer if type(answer) is Thrown else (position, answer)

@@ -68,7 +68,9 @@ class Underway:
             failed = EffectFailed(type(error).__name__)
             failed.__cause__ = error
             answer = Thrown(failed)
-        return conversation, conversation.settle(position, answer, self)
+        if conversation.racing:
+            answer = conversation.win(position, answer, self)
+        return conversation, answer
 
     def withdraw(self, conversation: Conversation) -> None:
         """`conversation` waits for nothing any more: no effect, no latch, no time of its asks."""

@@ -49,9 +49,9 @@ class Shelf:
     def _take(self, host: Any, conversation: Conversation, op: Take) -> Any:
         return self.things.pop(op.name, PARKED)
 
-    def answer(self, number: int, answer: object) -> Any:
+    def answer(self, number: int, answer: object, error: Exception | None = None) -> Any:
         """What the routine that waits for an effect is to be resumed with."""
-        resumed = self.underway.answered(number, answer, None)
+        resumed = self.underway.answered(number, answer, error)
         assert resumed is not None
         return resumed[1]
 
@@ -154,7 +154,7 @@ def test_a_failure_in_a_race_is_raised_and_not_returned() -> None:
     shelf = Shelf()
     conversation = talk(careful(Race((Fetch("a"), Fetch("b")))))
     conversation.step(None, shelf)
-    answer = conversation.settle(0, Thrown(EffectFailed("x")), shelf.underway)
+    answer = shelf.answer(1, None, ValueError("x"))
     assert conversation.step(answer, shelf) == "caught EffectFailed"
     assert Cancel(2, Fetch("b")) in shelf.said
 
@@ -255,7 +255,7 @@ def test_answers_come_back_in_the_order_of_the_asks(script: list[str]) -> None:
             shelf.things[ask.name] = number
             answer = conversation.retry(shelf)
         else:
-            answer = conversation.settle(0, number, shelf.underway)
+            answer = shelf.answer(len(shelf.said), number)
         result = conversation.step(answer, shelf)
     assert result == list(range(len(script)))
 
