@@ -16,6 +16,7 @@ from fanlight.sql import effects
 from fanlight.sql.effects import Batch, Executed, SqlFailed
 from fanlight.sql.errors import Notice, SqlError
 from fanlight.sql.values import Descriptor, text_column
+from tests.routines import driven
 
 T = TypeVar("T")
 
@@ -47,13 +48,7 @@ class Scripted:
 
     def run(self, routine: Coroutine[Any, Any, T]) -> T:
         """Answer every ask of `routine`."""
-        answer: Any = None
-        try:
-            while True:
-                answer = self.answer(routine.send(answer))
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
+        return driven(routine, self.answer)
 
     def answer(self, ask: Any) -> Any:
         """The answer to one ask."""
