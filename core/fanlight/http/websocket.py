@@ -167,6 +167,8 @@ def handshake(head: Head) -> Response | Fields:
     """The fields of the 101 (empty for HTTP/2), or the refusal, checked in this order."""
     if head.version == "2":
         return _extended_connect(head)
+    if head.method != "GET":
+        return text(405, "Request method must be `GET`", ("allow", "GET"))
     tokens = {token.strip(" \t").lower() for value in head.all("connection") for token in value.split(",")}
     if "upgrade" not in tokens:
         return text(400, "Connection header did not include 'upgrade'")

@@ -136,6 +136,15 @@ def test_a_foreign_page_is_refused_and_a_bad_handshake_first() -> None:
     assert bench.connect().websocket(PATH, (("origin", "http://localhost"),))[1] is not None
 
 
+@pytest.mark.parametrize("method", ["HEAD", "CONNECT", "POST"])
+def test_other_methods_open_none(method: str) -> None:
+    bench = Bench()
+    answer, socket = bench.connect().websocket(PATH, change={"method": method})
+    assert socket is None
+    told = "Request method must be `GET`" if method == "CONNECT" else ""
+    assert (answer.status, answer.text()) == (405, told)
+
+
 def test_sessions_are_limited_and_the_reason_is_cut() -> None:
     bench = Bench()
     bench.engine.most = 1
