@@ -266,8 +266,10 @@ class Session:
         failed = await self.subscriber.run(statement, params)
         if failed is None:
             return Done("SUBSCRIBE")
+        harmless = failed.code == "42601"
+        self._subscribed = not harmless
         query = statements.subscribed_query(statement)
-        return Failure(_placed(failed, query or statement), harmless=failed.code == "42601")
+        return Failure(_placed(failed, query or statement), harmless)
 
     # --- Statements of the engine. ---
 

@@ -28,6 +28,7 @@ PATH = "/api/experimental/sql"
 HELLO = {"user": "ada", "password": ""}
 PAIR = (Descriptor("k", 23, 4), text_column("v"))
 MISSING = SqlFailed(SqlError("no such table", "42P01"), aborted=True)
+WRONG = SqlFailed(SqlError("syntax error", "42601"), aborted=False)
 ONE = Executed((text_column("a"),), Batch(b'["1"]', 1, 5, True), "SELECT", 0, 0.0)
 DONE = Executed(None, None, "INSERT", 1, 0.0)
 BROKEN = SqlFailed(SqlError("broken", "22P02"), aborted=True)
@@ -107,7 +108,7 @@ class Engine:
         name = effect.text.rpartition(" ")[2]
         self.log.append(f"evaluate {name}")
         if name not in self.tables:
-            return MISSING
+            return WRONG if name == "wrong" else MISSING
         rows = {row: count for row, count in self.tables[name].items() if count}
         before = effect.before
         if before is not None and before.rows == rows and before.columns == self.columns:
