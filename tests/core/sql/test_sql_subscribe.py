@@ -415,7 +415,8 @@ def test_bounds(clauses: str, expected: Any) -> None:
     (statement,) = read_script(f"subscribe t {clauses}")
     assert isinstance(statement.action, Subscribe)
     as_of, up_to = statement.action.as_of or AsOf(None), statement.action.up_to
-    assert not isinstance(as_of.instant, Statement) and not isinstance(up_to, Statement)
+    assert not isinstance(as_of.instant, Statement)
+    assert not isinstance(up_to, Statement)
     bounds = bounds_of(as_of.instant, up_to, 100, as_of.at_least)
     if isinstance(bounds, SqlError):
         assert bounds.code == expected
@@ -453,7 +454,8 @@ def test_only_one_value_is_a_moment() -> None:
     two = (Descriptor("x", 23, 4),) * 2
     for value in (Evaluated(two, {b'["1","2"]': 1}), Evaluated(two[:1], {})):
         told = instant_of(value)
-        assert isinstance(told, SqlError) and told.code == "22023"
+        assert isinstance(told, SqlError)
+        assert told.code == "22023"
 
 
 def test_an_expression_is_asked_of_the_engine_once(bench: Bench) -> None:
