@@ -169,7 +169,7 @@ def _open_next(connection: Connection, conversation: Conversation, op: NextMessa
         return LOST if conversation.gone else _misplaced(op)
     conversation.alone = op.alone
     if op.limit is not None:
-        conversation.socket.bound(op.limit, op.fragments)
+        conversation.socket.bound(op.limit, op.fragments, op.refusal)
     return _next(connection, conversation, op)
 
 

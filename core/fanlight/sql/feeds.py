@@ -47,11 +47,15 @@ class Seat:
 
 
 class Load:
-    """How much of one worker's time all queries together would take, if each had its ticks: 0.5 is half of it."""
+    """What all queries take together: `size` bytes of rows, and `total` of one worker's time (0.5 is half of it).
 
-    __slots__ = ("total",)
+    The time is what they would take if each had its ticks.
+    """
+
+    __slots__ = ("size", "total")
 
     def __init__(self) -> None:
+        self.size = 0
         self.total = 0.0
 
 
@@ -177,6 +181,7 @@ class Feed:
         if before is not None and before.columns != evaluated.columns:
             self.fail(not_supported("SUBSCRIBE to a query whose columns have changed"), now)
             return
+        self._all.size += evaluated.size - (before.size if before is not None else 0)
         self._evaluator = None
         self._settled = self._begun
         self._due = self._began_at + self._tick(now.mono - self._began_at)
@@ -187,6 +192,12 @@ class Feed:
             self.changed = self.timestamp
             self.payloads = payloads
         self._tell(now)
+
+    def end(self) -> None:
+        """Nobody is left: nothing is kept, and nothing is to be done."""
+        self._all.total -= self.load
+        self._all.size -= self.current.size if self.current is not None else 0
+        self.load, self.current = 0.0, None
 
     def _tick(self, taken: float) -> float:
         """Seconds between two evaluations that take so long each."""
@@ -246,7 +257,6 @@ class Feeds:
         """One subscriber of `feed` has left it."""
         self.subscribers -= 1
         if not feed.seats:
-            self.load.total -= feed.load
-            feed.load = 0.0
+            feed.end()
         if not feed.seats and self._feeds.get(key) is feed:
             del self._feeds[key]

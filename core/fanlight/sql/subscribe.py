@@ -158,6 +158,11 @@ class Subscriber:
             if await self._tell(feed, feed.current, seat, shape):
                 return None
 
+    def _room(self, before: Evaluated | None) -> int:
+        """Bytes that the rows of a query may take, with what those of the others leave."""
+        others = self._feeds.load.size - (before.size if before is not None else 0)
+        return min(self._limits.subscription_bytes, max(0, self._limits.subscriptions_bytes - others))
+
     def _rarely(self) -> float:
         """Seconds between the Pings to a client that has long been quiet: one, until there are very many of them."""
         return min(max(PING_SECONDS, self._feeds.subscribers / PINGS), RARELY_SECONDS)
@@ -172,7 +177,7 @@ class Subscriber:
                 work.params,
                 work.settings,
                 self._limits.subscription_rows,
-                self._limits.subscription_bytes,
+                self._room(before),
                 before,
             )
         )

@@ -107,6 +107,20 @@ def test_a_first_message_has_bounds(sent: bytes) -> None:
     assert [each.code for each in heard(socket)] == [1009]
 
 
+@VERSIONS
+@pytest.mark.parametrize(
+    "sent", [frame(TEXT, b"\xff"), frame(TEXT, b"{}", masked=False), frame(TEXT, b"{}", rsv=4)], ids=repr
+)
+def test_a_first_message_that_is_no_text_is_refused_like_any_other(sent: bytes, version: str) -> None:
+    bench = Bench()
+    socket = bench.socket(version)
+    socket.raw(sent)
+    assert heard(socket) == UNAUTHORIZED
+    socket = bench.session(version)
+    socket.raw(frame(TEXT, b"\xff"))
+    assert heard(socket) == [Closed(1007, "")]
+
+
 def test_what_comes_behind_the_first_message_has_the_later_bound() -> None:
     bench = Bench()
     socket = bench.socket()

@@ -17,7 +17,7 @@ from attrs import define, field
 from fanlight import App, Limits, Listener
 from fanlight.sql import effects
 from fanlight.sql.effects import Batch, Executed, SqlFailed
-from fanlight.sql.errors import CANCELLED, SqlError
+from fanlight.sql.errors import CANCELLED, SqlError, result_too_large
 from fanlight.sql.grammar import read_script
 from fanlight.sql.values import Descriptor, text_column
 from tests.clients.blocking import HttpConnection, WebSocket
@@ -113,7 +113,10 @@ class Engine:
         before = effect.before
         if before is not None and before.rows == rows and before.columns == self.columns:
             return before
-        return effects.Evaluated(self.columns, rows, name in self.constant)
+        size = sum(len(row) * count for row, count in rows.items())
+        if size > effect.most_bytes:
+            return SqlFailed(result_too_large(effect.most_bytes), aborted=True)
+        return effects.Evaluated(self.columns, rows, name in self.constant, size=size)
 
     def _open(self, user: str) -> Any:
         if self.missing:

@@ -245,6 +245,25 @@ def test_who_comes_later_sees_what_is_there_then(bench: Bench) -> None:
     assert cells(told) == [["1", "3", "c"]]
 
 
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_the_rows_of_all_queries_have_a_bound_together(version: str) -> None:
+    bench = Bench(Limits(subscription_bytes=100, subscriptions_bytes=2 * 3 * len(A)))
+    bench.version = version
+    bench.engine.tables |= {"t": {A: 3}, "u": {A: 3}, "v": {A: 1}}
+    first, told = subscribed(bench)
+    assert cells(told) == [["3", "1", "a"]]
+    assert cells(subscribed(bench, "subscribe t with (snapshot, progress)")[1])[1] == [False, "3", "1", "a"]
+    second, told = subscribed(bench, "subscribe u")
+    assert cells(told) == [["3", "1", "a"]]
+    assert kinds(subscribed(bench, "subscribe v")[1]) == ["CommandStarting", "Error 53200", "ReadyForQuery"]
+    change(bench, t={A: 2})
+    assert cells(heard(first, 1.0)) == [["-1", "1", "a"]]
+    assert cells(subscribed(bench, "subscribe v")[1]) == [["1", "1", "a"]]
+    change(bench, u={A: 4})
+    assert kinds(data(heard(second, 1.0))) == ["Error 53200", "ReadyForQuery"]
+    assert bench.sim.server.feeds.load.size == 3 * len(A)
+
+
 def test_the_one_that_evaluates_may_leave(bench: Bench) -> None:
     sockets = [subscribed(bench)[0] for _ in range(3)]
     for count, socket in enumerate(sockets[:2]):
