@@ -19,6 +19,7 @@ from tests.clients.blocking import WebSocket
 from tests.clients.websocket import Closed
 from tests.core.sql.replica import Replica
 from tests.core.sql.sockets import PAIR, Bench, ask, end_all, heard, kinds
+from tests.sim import Clock
 
 STARTED = ["CommandStarting", "Rows"]
 STOPPED = ["Error 57014", "ReadyForQuery"]
@@ -82,6 +83,21 @@ def test_a_quiet_one_is_pinged_each_second(bench: Bench) -> None:
     socket, _ = subscribed(bench)
     assert kinds(heard(socket, 3.5)) == ["ping"] * 3
     assert 27 <= len(heard(socket, 30)) <= 30
+
+
+class LateClock(Clock):
+    """Wakes four milliseconds late, as a loop with other things to do."""
+
+    def move(self, seconds: float) -> None:
+        super().move(seconds + 0.004)
+
+
+def test_pings_do_not_fall_behind_on_a_loop_that_is_late() -> None:
+    bench = Bench(clock=LateClock())
+    bench.engine.tables["t"] = {A: 1}
+    socket, _ = subscribed(bench)
+    bench.sim.advance(20.5)
+    assert len(heard(socket)) == 20
 
 
 def test_of_very_many_a_quiet_one_is_pinged_ever_more_rarely(bench: Bench) -> None:
