@@ -332,7 +332,7 @@ class Session:
         before = self.variables.reported()
         refused = self.system.refusal(name) if self.system is not None else None
         refused = refused or await self._assign(name, value, local=local)
-        return Failure(refused) if refused else Done("SET", self.variables.changes(before))
+        return Failure(refused) if refused else Done("SET", self.variables.told(name, before))
 
     async def _alter_system(self, name: str | None, value: str | None) -> Outcome:
         """It cannot be undone, so it stands alone."""
@@ -371,7 +371,7 @@ class Session:
         if name is not None:
             refused = self.system.refusal(name) if self.system is not None else None
             refused = refused or await self._assign(name, None)
-            return Failure(refused) if refused else Done("RESET", self.variables.changes(before))
+            return Failure(refused) if refused else Done("RESET", self.variables.told(name, before))
         self.variables.reset(None)
         return Done("RESET", self.variables.changes(before))
 
