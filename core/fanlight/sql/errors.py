@@ -130,11 +130,6 @@ def wrong_parameters(supplied: int, statement: str, required: int) -> SqlError:
     return SqlError(f"request supplied {supplied} parameters, but {statement} requires {required}", "XX000")
 
 
-def undecodable(why: str) -> SqlError:
-    """XX000: a parameter's text is none of its type."""
-    return SqlError(f"unable to decode parameter: {why}", "XX000")
-
-
 def batch_too_large(limit: int) -> SqlError:
     """XX000: one query string is longer than `limit` bytes."""
     return SqlError(f"statement batch size cannot exceed {size_text(limit)}", "XX000")

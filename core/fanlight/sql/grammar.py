@@ -299,23 +299,16 @@ _CANCEL = "pg_cancel_backend"
 
 
 def _cancel(source: Words) -> Action:
-    """`select pg_cancel_backend(N) [[as] name]`, which waits for no engine; any other use of it is no function.
-
-    N is a number or `$1`, and may have the type of an integer behind it.
-    """
-    if not source.take(_CANCEL.upper(), "(") or not source:
-        return Run("SELECT")
-    given = source.next().text
-    typed = not source.take(":", ":") or any(source.take(name) for name in _INTEGERS)
-    number = int(given) if given.isdecimal() and given.isascii() and len(given) <= _DIGITS else None
-    if not (typed and source.take(")")) or (number is None and given != "$1"):
+    """`select pg_cancel_backend(N) [[as] name]`, which waits for no engine; any other use of it is no function."""
+    number = source.tokens[3].text if len(source.tokens) > 3 else ""
+    called = source.take(_CANCEL.upper(), "(") and source.take(number.upper()) and source.take(")")
+    if not called or not (number.isdecimal() and number.isascii() and len(number) <= _DIGITS):
         return Run("SELECT")
     source.take("AS")
     column = name_of(source.next()) if source else _CANCEL
-    return Run("SELECT") if source or column is None else CancelBackend(number, column)
+    return Run("SELECT") if source or column is None else CancelBackend(int(number), column)
 
 
-_INTEGERS = ("INTEGER", "INT", "INT4", "BIGINT", "INT8")
 _DIGITS = 18
 
 

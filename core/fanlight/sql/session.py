@@ -143,8 +143,8 @@ class Session:
             self.variables.begin()
         if isinstance(action, statements.Run):
             outcome = await self._execute(statement, params, sink, last=last)
-        elif len(params) != statements.taken(action, len(params)):
-            outcome = Failure(errors.wrong_parameters(len(params), statement.text, statements.taken(action, 0)))
+        elif params and not isinstance(action, statements.Execute | statements.Subscribe):
+            outcome = Failure(errors.wrong_parameters(len(params), statement.text, 0))
         else:
             outcome = await self._carry_out(statement, params, sink, last=last)
         if last and self.state == "implicit" and isinstance(outcome, Done):
@@ -181,7 +181,7 @@ class Session:
             case statements.Deallocate(name):
                 return self._deallocate(name)
             case statements.CancelBackend(number, column):
-                return await _cancel_backend(params[0] if number is None else str(number), column, sink)
+                return await _cancel_backend(number, column, sink)
             case statements.Subscribe():
                 return await self._subscribe(statement, params)
             case _:
@@ -446,14 +446,12 @@ def _placed(error: SqlError, statement: Statement) -> SqlError:
     return evolve(error, position=error.position + statement.offset)
 
 
-async def _cancel_backend(number: str | None, column: str, sink: Sink) -> Outcome:
-    if number is not None and not (number.isdecimal() and number.isascii() and len(number) < 20):
-        return Failure(errors.undecodable("not the number of a session"))
-    answer = None if number is None else await StopWork(int(number))
+async def _cancel_backend(number: int, column: str, sink: Sink) -> Outcome:
+    answer = await StopWork(number)
     if answer == "forbidden":
         return Failure(errors.NOT_YOURS)
     await sink.columns([Descriptor(column, BOOL_OID, 1)])
-    data = b"[null]" if answer is None else b"[true]" if answer == "stopped" else b"[false]"
+    data = b"[true]" if answer == "stopped" else b"[false]"
     await sink.rows(Batch(data, 1, len(data), True))
     return Done("SELECT 1")
 

@@ -109,9 +109,9 @@ class Deallocate:
 
 @frozen
 class CancelBackend:
-    """Cancel what the session of this number runs, None: of the one parameter; `column` is the name of the answer."""
+    """Cancel what the session of this number runs; `column` is the name of the answer."""
 
-    number: int | None
+    number: int
     column: str
 
 
@@ -235,13 +235,6 @@ def places(text: str) -> int:
     """How many parameters a statement needs: the highest `$n`."""
     numbers = (token.text[1:] for token in words(text) if token.kind == "param")
     return max((int(number) for number in numbers if number.isdigit()), default=0)
-
-
-def taken(action: Action, given: int) -> int:
-    """How many of the `given` parameters a statement of the session layer takes; those of a body are its engine's."""
-    if isinstance(action, CancelBackend):
-        return int(action.number is None)
-    return given if isinstance(action, Execute | Subscribe) else 0
 
 
 # --- Tags. ---

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fanlight.sql.batch import run_request
 from fanlight.sql.effects import Batch, Executed, SqlFailed
 from fanlight.sql.errors import CANCELLED, SqlError
-from fanlight.sql.request import Extended, Query, Simple
+from fanlight.sql.request import Simple
 from fanlight.sql.session import Session
 from fanlight.sql.values import text_column
 from fanlight.sql.variables import Variables
@@ -302,28 +302,6 @@ def test_cancelling_another_session_asks_no_engine(number: int, lines: list[str]
     bench = Bench()
     assert bench(f"select pg_cancel_backend({number})") == lines
     assert bench.log == [f"stop {number}"]
-
-
-@pytest.mark.parametrize(
-    ("params", "last", "log"),
-    [
-        (("1",), "[true]", ["stop 1"]),
-        (("3",), "[false]", ["stop 3"]),
-        (("2",), "error 42501", ["stop 2"]),
-        ((None,), "[null]", []),
-        (("zz",), "error XX000", []),
-        (("1" * 20,), "error XX000", []),
-        ((), "error XX000", []),
-        (("1", "1"), "error XX000", []),
-    ],
-)
-def test_the_session_to_cancel_comes_as_a_parameter(params: tuple[str | None, ...], last: str, log: list[str]) -> None:
-    bench = Bench()
-    request = Extended((Query("select pg_cancel_backend($1::int) as d", params),))
-    bench.engine.run(run_request(bench.session, request, bench.out))
-    lines = bench.out.lines
-    assert lines == [last] if last.startswith("error") else lines == ["columns d", last, "SELECT 1"]
-    assert bench.log == log
 
 
 def test_the_status_is_that_between_requests() -> None:
