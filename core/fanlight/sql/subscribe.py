@@ -83,7 +83,8 @@ class Subscriber:
         variables = self._session.variables
         timeout = variables.micros("statement_timeout") / 1e6
         work = Work(query, tuple(params), variables.engine_settings(), timeout)
-        bounds = await self._bounds(action, work)
+        now = await Moment()
+        bounds = await self._bounds(action, work, int(now.wall * 1000))
         if isinstance(bounds, SqlError):
             return bounds
         if bounds.notice is not None:
@@ -103,15 +104,14 @@ class Subscriber:
                 feed.leave(seat, now)
                 self._feeds.leave(key, feed)
 
-    async def _bounds(self, action: Subscribe, work: Work) -> Bounds | SqlError:
+    async def _bounds(self, action: Subscribe, work: Work, now: int) -> Bounds | SqlError:
         """When it ends, once the engine has said what it takes to know that."""
-        now = await Moment()
         as_of = action.as_of or AsOf(None)
         lower = await self._millis(as_of.instant, work)
         upper = await self._millis(action.up_to, work)
         if isinstance(lower, SqlError):
             return lower
-        return upper if isinstance(upper, SqlError) else bounds_of(lower, upper, int(now.wall * 1000), as_of.at_least)
+        return upper if isinstance(upper, SqlError) else bounds_of(lower, upper, now, as_of.at_least)
 
     async def _millis(self, instant: Instant | None, work: Work) -> int | SqlError | None:
         """Milliseconds since the epoch; those of an expression are asked of the engine, once."""

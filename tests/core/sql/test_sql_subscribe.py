@@ -9,15 +9,23 @@ from typing import Any
 import pytest
 
 from fanlight import Limits
+from fanlight.asks import Moment
+from fanlight.http.websocket import Watch
+from fanlight.moment import Now
 from fanlight.sql.effects import Evaluate, Evaluated
 from fanlight.sql.errors import SqlError
+from fanlight.sql.feeds import Feeds
+from fanlight.sql.frames import SocketSink
 from fanlight.sql.grammar import read_script
+from fanlight.sql.session import Session
 from fanlight.sql.statements import AsOf, Statement, Subscribe
-from fanlight.sql.subscribe import Bounds, bounds_of, instant_of
+from fanlight.sql.subscribe import Bounds, Subscriber, bounds_of, instant_of
 from fanlight.sql.values import Descriptor, text_column
+from fanlight.sql.variables import Variables
 from tests.clients.blocking import WebSocket
 from tests.clients.websocket import Closed
 from tests.core.sql.replica import Replica
+from tests.core.sql.scripted import Handle
 from tests.core.sql.sockets import PAIR, Bench, ask, end_all, heard, kinds
 from tests.sim import Clock
 
@@ -226,6 +234,21 @@ def test_columns_that_change_end_it(bench: Bench) -> None:
     socket, _ = subscribed(bench)
     bench.engine.columns = (*PAIR, text_column("w"))
     assert kinds(data(heard(socket, 1))) == ["Error 0A000", "ReadyForQuery"]
+
+
+def test_whatever_becomes_of_its_routine_it_leaves() -> None:
+    """Even if the routine is ended at every place where it could still wait."""
+    session, feeds = Session(Handle(), Variables(), 10**9), Feeds(10)
+    subscriber = Subscriber(session, SocketSink(session.take_notices), feeds, Limits(), 1.0)
+    routine = subscriber.run(read_script("subscribe t")[0], ())
+    asked = routine.send(None)
+    while not isinstance(asked, Watch):
+        asked = routine.send(Now(1.0, 1.0))
+    assert (len(feeds), feeds.subscribers) == (1, 1)
+    assert isinstance(routine.throw(KeyError()), Moment)
+    with pytest.raises(IndexError):
+        routine.throw(IndexError())
+    assert (len(feeds), feeds.subscribers) == (0, 0)
 
 
 # ---- sharing -----------------------------------------------------------------
