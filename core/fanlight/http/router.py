@@ -79,8 +79,8 @@ class Place:
         self.routes[route.method] = route
 
     def find(self, method: str) -> Route | None:
-        """The route for `method`; HEAD is served by GET."""
-        return self.routes.get(method) or (self.routes.get("GET") if method == "HEAD" else None)
+        """The route for `method`; HEAD is served by GET, and so is CONNECT, if the route is a WebSocket's."""
+        return self.routes.get(method) or (self.routes.get("GET") if method in ("HEAD", "CONNECT") else None)
 
     def not_allowed(self) -> Response:
         """405 with the methods of the path (RFC 9110 15.5.6), an empty body."""

@@ -193,8 +193,9 @@ class FetchRows(Effect["Batch | SqlFailed"]):
 class Evaluated:
     """A query and all its rows, at one moment.
 
-    `constant`: they can never be others.  `stamp` is the engine's own note of
-    what they depend on, by which it may know that nothing has changed.
+    `size` is the number of bytes of the rows.  `constant`: they can never be
+    others.  `stamp` is the engine's own note of what they depend on, by which it
+    may know that nothing has changed.
     """
 
     columns: tuple[Descriptor, ...]
@@ -202,6 +203,7 @@ class Evaluated:
     constant: bool = False
     stamp: object = field(default=None, eq=False, repr=False)
     elapsed: float = 0.0
+    size: int = 0
 
 
 @frozen

@@ -35,9 +35,13 @@ class Words:
             return ""
         return self.tokens[index].upper or self.tokens[index].text
 
+    def ahead(self, *keywords: str) -> bool:
+        """Whether the next tokens are these keywords."""
+        return all(self.peek(index) == keyword for index, keyword in enumerate(keywords))
+
     def take(self, *keywords: str) -> bool:
         """Take the next tokens if they are these keywords."""
-        if all(self.peek(index) == keyword for index, keyword in enumerate(keywords)):
+        if self.ahead(*keywords):
             self.at += len(keywords)
             return True
         return False

@@ -272,8 +272,10 @@ class Session:
         failed = await self.subscriber.run(statement, params)
         if failed is None:
             return Done("SUBSCRIBE")
+        harmless = failed.code == "42601"
+        self._subscribed = not harmless
         query = statements.subscribed_query(statement)
-        return Failure(_placed(failed, query or statement), harmless=failed.code == "42601")
+        return Failure(_placed(failed, query or statement), harmless)
 
     # --- Statements of the engine. ---
 
@@ -336,7 +338,7 @@ class Session:
         before = self.variables.reported()
         refused = self.system.refusal(name) if self.system is not None else None
         refused = refused or await self._assign(name, value, local=local)
-        return Failure(refused) if refused else Done("SET", self.variables.changes(before))
+        return Failure(refused) if refused else Done("SET", self.variables.told(name, before))
 
     async def _alter_system(self, name: str | None, value: str | None) -> Outcome:
         """It cannot be undone, so it stands alone."""
@@ -375,7 +377,7 @@ class Session:
         if name is not None:
             refused = self.system.refusal(name) if self.system is not None else None
             refused = refused or await self._assign(name, None)
-            return Failure(refused) if refused else Done("RESET", self.variables.changes(before))
+            return Failure(refused) if refused else Done("RESET", self.variables.told(name, before))
         self.variables.reset(None)
         return Done("RESET", self.variables.changes(before))
 

@@ -134,9 +134,9 @@ class OrderItem:
 
 @frozen
 class AsOf:
-    """Where a subscription is to start: `millis` since the epoch, None for now."""
+    """Where a subscription is to start, None for now."""
 
-    millis: int | None
+    instant: Instant | None
     at_least: bool = False
 
 
@@ -145,8 +145,8 @@ class Subscribe:
     """A stream of the changes of `query`; only WebSocket carries one.
 
     `query` is a statement for the engine, its offset that in this statement.
-    `poll` is in seconds, None for the server's; `up_to` in milliseconds since
-    the epoch, and no change of that moment or later is told.
+    `poll` is in seconds, None for the server's.  No change of the instant
+    `up_to` or later is told.
     """
 
     query: Statement
@@ -156,7 +156,7 @@ class Subscribe:
     progress: bool = False
     poll: float | None = None
     as_of: AsOf | None = None
-    up_to: int | None = None
+    up_to: Instant | None = None
 
 
 @frozen
@@ -199,6 +199,10 @@ class Statement:
     def engine(self) -> bool:
         """Whether the engine runs it."""
         return isinstance(self.action, Run)
+
+
+Instant = int | Statement
+"""Milliseconds since the epoch, or a query of one value that says when."""
 
 
 def substituted(body: Statement, types: tuple[str, ...], arguments: tuple[str, ...]) -> Statement:

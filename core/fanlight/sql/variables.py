@@ -192,6 +192,12 @@ class Variables:
         """The reported variables whose value is not the one in `before`."""
         return tuple((name, self.get(name)) for name in REPORTED if self.get(name) != before[name])
 
+    def told(self, name: str, before: Mapping[str, str]) -> tuple[Parameter, ...]:
+        """What SET or RESET of a variable reports: what changed, and the variable itself even if it did not."""
+        variable = lookup(name)
+        same = () if variable is None or not variable.reported else (variable.name,)
+        return tuple((each, self.get(each)) for each in REPORTED if each in same or self.get(each) != before[each])
+
     def wants(self, severity: str) -> bool:
         """Whether notices of this severity are sent (`info` always is)."""
         least = LEVELS[self.get("client_min_messages")]

@@ -127,9 +127,14 @@ class WebSocket:
         self._at = 0  # how far it was read
         self._follower: Follower | None = None  # while wsproto reads
         self.unread = False
+        self._refusal: str | None = None
 
-    def bound(self, limit: int, fragments: int | None) -> None:
-        """Bound the messages to come: their bytes, and their frames (None: as at first)."""
+    def bound(self, limit: int, fragments: int | None, refusal: str | None = None) -> None:
+        """Bound the messages to come: their bytes, and their frames (None: as at first).
+
+        With `refusal`, a fault in them that is none of size is answered with 1002 and this reason.
+        """
+        self._refusal = refusal
         self._bound.limit = limit
         self._bound.overhead = self._overhead if fragments is None else fragments * _FRAME_OVERHEAD
 
@@ -238,7 +243,11 @@ class WebSocket:
     def answer_close(self, item: PeerClosed | Fault) -> PeerClosed:
         """Answer the end of the peer's messages, now that all before it are answered."""
         if isinstance(item, Fault):
-            self.close(item.code, "")
+            large = item.code == CloseReason.MESSAGE_TOO_BIG
+            if self._refusal is None or large:
+                self.close(item.code, "")
+            else:
+                self.close(CloseReason.PROTOCOL_ERROR, self._refusal)
             return PeerClosed(item.code, fault=True)
         if self._frames.state is ConnectionState.REMOTE_CLOSING:
             code = None if item.code == CloseReason.NO_STATUS_RCVD else item.code

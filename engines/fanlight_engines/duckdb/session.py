@@ -166,24 +166,25 @@ class Session:
         first = self._execute(connection, asked)
         if not isinstance(first, Executed) or first.columns is None or first.batch is None:
             return first
-        rows = self._all_rows(connection, first.batch, work)
+        rows, size = self._all_rows(connection, first.batch, work)
         before = work.before
         if before is not None and before.columns == first.columns and same(before.rows, rows, _give_way):
             rows = before.rows
-        return Evaluated(first.columns, rows, reading.constant, stamp)
+        return Evaluated(first.columns, rows, reading.constant, stamp, size=size)
 
-    def _all_rows(self, connection: Connection, batch: Batch, work: Evaluate) -> Rows:
-        """The multiset of rows.  Raises `Unreadable` when there are too many to keep."""
+    def _all_rows(self, connection: Connection, batch: Batch, work: Evaluate) -> tuple[Rows, int]:
+        """The multiset of rows and their bytes.  Raises `Unreadable` when there are too many to keep."""
         rows: dict[bytes, int] = {}
-        total = 0
+        total = size = 0
         while True:
             total += batch.count
+            size += batch.size
             if total > work.most_rows:
                 raise Unreadable(SqlError(f"SUBSCRIBE keeps at most {work.most_rows} rows of a query", "53200"))
             for row in batch.data.split(b"\n") if batch.count else ():
                 rows[row] = rows.get(row, 0) + 1
             if batch.last:
-                return rows
+                return rows, size
             batch = self._batch(connection, b"\n", EVALUATED, work.interrupt)
 
     def _execute(self, connection: Connection, work: Execute) -> Outcome:

@@ -107,6 +107,20 @@ def test_a_first_message_has_bounds(sent: bytes) -> None:
     assert [each.code for each in heard(socket)] == [1009]
 
 
+@VERSIONS
+@pytest.mark.parametrize(
+    "sent", [frame(TEXT, b"\xff"), frame(TEXT, b"{}", masked=False), frame(TEXT, b"{}", rsv=4)], ids=repr
+)
+def test_a_first_message_that_is_no_text_is_refused_like_any_other(sent: bytes, version: str) -> None:
+    bench = Bench()
+    socket = bench.socket(version)
+    socket.raw(sent)
+    assert heard(socket) == UNAUTHORIZED
+    socket = bench.session(version)
+    socket.raw(frame(TEXT, b"\xff"))
+    assert heard(socket) == [Closed(1007, "")]
+
+
 def test_what_comes_behind_the_first_message_has_the_later_bound() -> None:
     bench = Bench()
     socket = bench.socket()
@@ -134,6 +148,15 @@ def test_a_foreign_page_is_refused_and_a_bad_handshake_first() -> None:
     answer, _ = bench.connect().websocket(PATH, origin, drop=("upgrade",))
     assert (answer.status, answer.text()) == (400, "`Upgrade` header did not include 'websocket'")
     assert bench.connect().websocket(PATH, (("origin", "http://localhost"),))[1] is not None
+
+
+@pytest.mark.parametrize("method", ["HEAD", "CONNECT", "POST"])
+def test_other_methods_open_none(method: str) -> None:
+    bench = Bench()
+    answer, socket = bench.connect().websocket(PATH, change={"method": method})
+    assert socket is None
+    told = "Request method must be `GET`" if method == "CONNECT" else ""
+    assert (answer.status, answer.text()) == (405, told)
 
 
 def test_sessions_are_limited_and_the_reason_is_cut() -> None:

@@ -169,6 +169,16 @@ def test_settings_of_the_engine_are_tried_at_once() -> None:
     assert bench.session.variables.get("TimeZone") == "Europe/Paris"
 
 
+def test_a_reported_variable_is_told_of_even_if_it_stays_as_it_was() -> None:
+    bench = Bench()
+    assert bench("set timezone = 'UTC'; set names 'utf8'") == ["SET TimeZone=UTC", "SET client_encoding=UTF8"]
+    assert bench("set local application_name = ''; reset schema") == [
+        "SET application_name=",
+        "RESET search_path=public",
+    ]
+    assert bench("set statement_timeout = '1min'; reset all; discard all") == ["SET", "RESET", "DISCARD ALL"]
+
+
 def test_startup_options_that_are_refused_become_notices() -> None:
     bench = Bench()
     bench.engine.run(bench.session.start((("application_name", "x"), ("puffin_mode", "on"))))
@@ -177,7 +187,7 @@ def test_startup_options_that_are_refused_become_notices() -> None:
         ['startup setting puffin_mode not set: unrecognized configuration parameter "puffin_mode"'],
         [],
     ]
-    assert bench("reset application_name") == ["RESET"]
+    assert bench("reset application_name") == ["RESET application_name=x"]
     assert bench.session.variables.get("application_name") == "x"
 
 
