@@ -3,13 +3,19 @@
 Few are at work from the beginning.  What only some pages ask for is named here
 with the modules that define its effects, and comes with the first of those
 pages (`deferred`), by a worker; the heavy libraries behind an engine (DuckDB)
-load still later, when it is used.
+load still later, when it is used.  Importing this module loads all that a
+server needs to begin, so that nothing is imported on a running loop.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+import fanlight.config.system  # pyright: ignore[reportUnusedImport]
+import fanlight.observe.metrics  # pyright: ignore[reportUnusedImport]
+import fanlight.pages.table  # pyright: ignore[reportUnusedImport]
+import fanlight.server  # pyright: ignore[reportUnusedImport]  # noqa: F401
 
 from .deferred import Deferred, Imports
 from .leadership.leaders import Leaders
