@@ -79,6 +79,23 @@ def test_what_is_made_has_been_loaded() -> None:
     assert done.stdout.split() == []
 
 
+def test_a_server_that_begins_imports_nothing() -> None:
+    """It may do so on a running loop."""
+    program = (
+        "import sys\n"
+        "from fanlight import App\n"
+        "from fanlight_engines.hosting import Server\n"
+        "from fanlight_engines.performer import SystemEntropy, now, performer_for\n"
+        "app = App()\n"
+        "before = set(sys.modules)\n"
+        "performer_for(Server(app, now=now(), entropy=SystemEntropy()))\n"
+        "print(*(set(sys.modules) - before))\n"
+    )
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=paths)
+    assert done.stdout.split() == []
+
+
 def test_no_effect_has_two() -> None:
     kinds = [kind for engine in engines() for kind in engine.handlers]
     assert len(kinds) == len(set(kinds))
