@@ -78,7 +78,8 @@ class Follower:
                 continue
             count += 1
             at += self._header(data[at : at + 14 - len(self._head)])
-            self.lost = self.lost or count > FOLLOWED
+            if count > FOLLOWED:
+                self.lost = True
 
     def _header(self, data: bytes) -> int:
         """Read a header, of which `data` has the next bytes; returns how many of these are its."""
