@@ -136,11 +136,12 @@ class Hosting(ABC):
         self.clients: dict[Connection, Client] = {}
         self.armed = inf
         self._tasks: dict[Task[Any], Call] = {}
-        self._unwatch = (
-            app.users.watch(lambda names: self.deliver(self._users_changed, names)),
+        self._unwatch = [
             app.liveness.told(lambda: self.deliver(self.rearm)),
             self.server.leadership.lost.watch(lambda: self.deliver(self._leadership_lost)),
-        )
+        ]
+        if self.server.provers is not None:  # else nobody's identity rests on a user's role
+            self._unwatch.append(app.users.watch(lambda names: self.deliver(self._users_changed, names)))
 
     def _users_changed(self, names: frozenset[str]) -> None:
         """The program or a file has changed who may come in; told on the loop's thread."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
 
 from attrs import field, frozen
 
@@ -120,6 +119,8 @@ class Router:
 
 def decode_segments(params: Mapping[str, str]) -> dict[str, str] | None:
     """Captured segments percent-decoded; None when one of them is not UTF-8."""
+    from urllib.parse import unquote_to_bytes  # brings ipaddress: a program that only describes an app needs neither
+
     try:
         return {name: unquote_to_bytes(value).decode() for name, value in params.items()}
     except UnicodeDecodeError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
-from hashlib import sha1
 from math import inf
 from typing import Literal
 
@@ -183,6 +182,8 @@ def handshake(head: Head) -> Response | Fields:
         return _wrong_version()
     if head.version == "1.0":
         return text(426, "WebSocket request couldn't be upgraded since no upgrade state was present")
+    from hashlib import sha1  # brings OpenSSL, and most servers never see a WebSocket
+
     accept = b64encode(sha1(key.encode() + _GUID, usedforsecurity=False).digest()).decode()
     return (("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", accept))
 

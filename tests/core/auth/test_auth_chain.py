@@ -17,10 +17,9 @@ from fanlight.auth.chain import (
     believe,
     found,
     prove_bearer,
-    prove_password,
     too_many,
 )
-from fanlight.auth.checks import WRONG, Found, PasswordChecks, Refused
+from fanlight.auth.checks import WRONG, Found, PasswordChecks, Refused, prove_password
 from fanlight.auth.identity import Identity, Kind
 from fanlight.auth.throttle import Rate, Throttle
 from fanlight.config.settings import Dialect
