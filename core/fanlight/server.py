@@ -197,6 +197,11 @@ class Server:
         self._dates: tuple[bytes, bytes] = (b"", b"")
 
     @cached_property
+    def pseudonym(self) -> str:
+        """What this server calls itself in `via` (RFC 9110 section 7.6.3): no other server has that name."""
+        return f"fanlight-{self.entropy.token(8).hex()}"
+
+    @cached_property
     def feeds(self) -> Feeds:
         """What SQL clients subscribe to."""
         from .sql.feeds import Feeds

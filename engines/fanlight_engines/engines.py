@@ -21,6 +21,7 @@ from .duckdb.engine import DuckDbEngine
 from .gather import Gatherer
 from .host import HostFacts
 from .leadership.leaders import Leaders
+from .lines import Lines
 from .log_filters import LogFilters
 from .outbound import Outbound
 from .process.introspection import Introspection
@@ -47,7 +48,7 @@ def engines_for(server: Server) -> list[Engine]:
     sql = DuckDbEngine(server.app, process.relations)
     engines: list[Engine] = [HostFacts(), Gatherer(), process, sql, Passwords(), Outbound(), Checks(), Leaders(server)]
     engines += [profiler, CpuProfiler(server), StackReader(), Allocator(server.app), NativeRecorder()]
-    engines += [Replicas(), LogFilters(server)]
+    engines += [Replicas(), Lines(), LogFilters(server)]
     if server.app.settings.console_upstream is not None:
         from .upstream import Upstreams  # brings http.client and ssl, which few programs need here
 

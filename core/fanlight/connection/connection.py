@@ -421,7 +421,12 @@ class Connection(Upgraded):
         conversation.ends_at = inf
         if conversation.gone:
             return
-        if conversation in self.server.vouched:
+        if conversation in self.server.vouched and conversation.socket is None:
+            self.wire.reset(conversation.stream)  # a tunnel: what a Close would be is the other server's to say
+            self._abandon(conversation)
+            if self.wire.over:
+                self.hang_up(abort=True)
+        elif conversation in self.server.vouched:
             self.close_websocket(conversation, 1008, "authentication expired")
         elif conversation.waiting:
             self.withdraw(conversation)

@@ -29,8 +29,12 @@ class Upgraded(Exchanges):
         """Answer the handshake; the stream's bytes are frames from here on."""
         from ..wire.ws import WebSocket  # wsproto is imported when the first one comes
 
-        fields = conversation.exchange.fields(Response(101, fields))
         conversation.socket = WebSocket(limit=limit, overhead=self.limits.message_overhead_bytes)
+        self.open_tunnel(conversation, fields)
+
+    def open_tunnel(self, conversation: Conversation, fields: Fields) -> None:
+        """Answer a handshake; whose the stream's bytes are from here on is for the caller to say."""
+        fields = conversation.exchange.fields(Response(101, fields))
         self.wire.upgrade(conversation.stream, fields, self.server.date(self))
         conversation.unended = True
         if self.wire.protocol != "h2":

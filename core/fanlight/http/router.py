@@ -37,6 +37,8 @@ class Route:
     `{name}` in the path matches one segment, a final `{*name}` the rest, which
     is not empty.  GET answers HEAD too.  `privileged`: internal users and
     superusers only.  `websocket`: a GET with upgrade, or an extended CONNECT.
+    `forwards`: another server answers; a parameter `path` stays encoded, and
+    WebSocket handshakes pass.  The method `*` is every one without a route.
     """
 
     method: str
@@ -45,6 +47,7 @@ class Route:
     handler: Handler = field(eq=False, repr=False)
     privileged: bool = False
     websocket: bool = False
+    forwards: bool = False
 
 
 class Place:
@@ -79,8 +82,9 @@ class Place:
         self.routes[route.method] = route
 
     def find(self, method: str) -> Route | None:
-        """The route for `method`; HEAD is served by GET."""
-        return self.routes.get(method) or (self.routes.get("GET") if method == "HEAD" else None)
+        """The route for `method`; HEAD is served by GET, everything by `*`."""
+        routes = self.routes
+        return routes.get(method) or (routes.get("GET") if method == "HEAD" else None) or routes.get("*")
 
     def not_allowed(self) -> Response:
         """405 with the methods of the path (RFC 9110 15.5.6), an empty body."""
@@ -118,10 +122,10 @@ class Router:
         return None, {}
 
 
-def decode_segments(params: Mapping[str, str]) -> dict[str, str] | None:
-    """Captured segments percent-decoded; None when one of them is not UTF-8."""
+def decode_segments(params: Mapping[str, str], raw: str = "") -> dict[str, str] | None:
+    """Captured segments percent-decoded, but for the one called `raw`; None when one of them is not UTF-8."""
     try:
-        return {name: unquote_to_bytes(value).decode() for name, value in params.items()}
+        return {name: value if name == raw else unquote_to_bytes(value).decode() for name, value in params.items()}
     except UnicodeDecodeError:
         return None
 
