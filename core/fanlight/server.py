@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .auth.sessions import Sessions
     from .config.listeners import Listener
     from .connection.exchanges import Exchanges
+    from .federation.outages import Outages
     from .http.request import Request
     from .http.static import Assets
     from .moment import Entropy, Now
@@ -200,6 +201,13 @@ class Server:
     def pseudonym(self) -> str:
         """What this server calls itself in `via` (RFC 9110 section 7.6.3): no other server has that name."""
         return f"fanlight-{self.entropy.token(8).hex()}"
+
+    @cached_property
+    def outages(self) -> Outages:
+        """Which worker processes were down at the last scrape."""
+        from .federation.outages import Outages
+
+        return Outages()
 
     @cached_property
     def feeds(self) -> Feeds:

@@ -23,6 +23,7 @@ from fanlight.observe.records import (
     Exposure,
     Failure,
     MetricSkipped,
+    Recovery,
     RefusalsOmitted,
     Trouble,
 )
@@ -154,6 +155,8 @@ class Performer:
             log.info("%s: metric %s is left out: %s", record.path, record.metric, escape(record.why))
         elif isinstance(record, Trouble):
             log.warning("%s", record.text)
+        elif isinstance(record, Recovery):
+            log.info("%s", record.text)
         else:
             log.info("%s", record)
 
