@@ -123,11 +123,16 @@ def _host(address: Address) -> str:
 
 
 def _fields(request: Request) -> Fields:
-    """What the worker is told of the request, and of who sent it."""
+    """What the worker is told of the request, and of who sent it.
+
+    Which page of which site made it was judged here, by names that the worker
+    does not have: to its own rules about writes every origin would be foreign.
+    """
+    kept = [pair for pair in sendable(request) if pair[0] != "origin" and not pair[0].startswith("sec-fetch-")]
     ours = [("x-forwarded-proto", "https" if request.secure else "http")]
     if request.peer:
         ours.append(("x-forwarded-for", request.peer))
-    return (*sendable(request), *ours, *worker_fields(request))
+    return (*kept, *ours, *worker_fields(request))
 
 
 def _key(request: Request) -> str:

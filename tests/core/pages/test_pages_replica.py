@@ -185,9 +185,13 @@ def test_credentials_stay_here_and_the_caller_is_named() -> None:
         ("te", "trailers"),
         ("accept", "text/plain"),
         ("via", "1.1 elsewhere"),
+        ("origin", "http://localhost"),
+        ("sec-fetch-site", "same-origin"),
     )
-    ask(child, fields=fields)
-    *others, (last, via), proto, peer, user, close = child.dials[0].fields
+    ask(child, method="POST", fields=fields)
+    *others, (last, via), proto, peer, user, close = (
+        pair for pair in child.dials[0].fields if pair[0] != "content-length"
+    )
     assert others == [("host", "127.0.0.1"), ("accept", "text/plain"), ("via", "1.1 elsewhere")]
     assert last == "via"
     assert via.startswith("1.1 fanlight-")
@@ -464,4 +468,11 @@ def test_a_page_of_another_site_opens_no_tunnel() -> None:
     answer = http.exchange(
         Outgoing(target=f"{BASE}/ws", fields=(("host", "localhost"), ("origin", "https://evil.example"), *OPENING))
     )
+    assert (answer.status, child.dials) == (403, [])
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_a_page_of_another_site_writes_nothing_through_here(method: str) -> None:
+    child = Child()
+    answer = ask(child, f"{BASE}/api/leader/promote", method=method, fields=(("origin", "https://evil.example"),))
     assert (answer.status, child.dials) == (403, [])
