@@ -40,16 +40,16 @@ def replicas(server: Mapping[str, Json]) -> Iterator[tuple[ReplicaOf, ...]]:
         if "rows" in each
     }
     with ExitStack() as stack:
-        yield tuple(
-            ReplicaOf(
-                each["cluster_id"],
-                each["cluster_name"],
-                each["replica_id"],
-                each["replica_name"],
-                tuple(stack.enter_context(_stub(kind, answers)) for kind in each["processes"]),
-            )
-            for each in server.get("replicas", ())
-        )
+        yield tuple(stack.enter_context(replica_of(each, answers)) for each in server.get("replicas", ()))
+
+
+@contextmanager
+def replica_of(given: Mapping[str, Json], answers: Mapping[str, Json]) -> Iterator[ReplicaOf]:
+    """One replica, listening until the end."""
+    with ExitStack() as stack:
+        addresses = tuple([stack.enter_context(_stub(kind, answers)) for kind in given["processes"]])
+        ids = (given[key] for key in ("cluster_id", "cluster_name", "replica_id", "replica_name"))
+        yield ReplicaOf(*ids, addresses)
 
 
 @contextmanager
