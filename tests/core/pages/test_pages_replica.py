@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from hashlib import sha1
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from fanlight.observe.records import Failure
 from fanlight.pages.effects import ReadLogLevel
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing
+from tests.core.pages.passwords import House, basic, cookie
 from tests.sim import LATER, Answered, Outcome, Sim, SimWire, table
 
 BASE = "/api/cluster/u1/replica/u2/process/0"
@@ -476,3 +479,37 @@ def test_a_page_of_another_site_writes_nothing_through_here(method: str) -> None
     child = Child()
     answer = ask(child, f"{BASE}/api/leader/promote", method=method, fields=(("origin", "https://evil.example"),))
     assert (answer.status, child.dials) == (403, [])
+
+
+@BOTH
+@pytest.mark.parametrize("by", ["session", "password"])
+def test_a_tunnel_ends_with_the_identity_that_it_rests_on(version: str, by: str) -> None:
+    child, house = Tunnel(), House(version)
+    house.app.workers.add_replica(house.app.workers.add_cluster("shops", id="u1"), "r1", ["127.0.0.1:9"], id="u2")
+
+    def answer(effect: Effect[Any]) -> Outcome:
+        return child.answer(effect) if type(effect) in child.answers else House.answer(house, effect)
+
+    house.sim.answering = answer
+    SIMS.append(house.sim)
+    sessions = [cookie(house.log_in()), cookie(house.log_in("bob"))]
+    who = sessions if by == "session" else [basic("ada"), basic("bob")]
+    child.answers[ReceiveHead] = lambda effect: Replying(101, (("sec-websocket-accept", accept_of(effect.dial)),))
+    tunnels = [HttpConnection(house.sim.connect(), version) for _ in who]
+    for http, field in zip(tunnels, who, strict=True):
+        _, socket = http.websocket(f"{BASE}/ws", (field,))
+        assert socket is not None
+    mine, other = child.dials
+    house.users.drop("ada")
+    house.sim.advance(0)
+    assert set(child.hung_up) == {mine}
+    if version == "1.1":
+        assert tunnels[0].wire.receive(0.1) == b""
+    house.sim.advance(9 * 3600)
+    assert (other in child.hung_up) is (by == "session")  # eight hours, as every socket of a session
+    assert len(house.sim.server.vouched) == (0 if by == "session" else 1)
+
+
+def accept_of(dial: Dial) -> str:
+    key = dict(dial.fields)["sec-websocket-key"]
+    return b64encode(sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()).decode()
