@@ -48,8 +48,8 @@ def replica_of(given: Mapping[str, Json], answers: Mapping[str, Json]) -> Iterat
     """One replica, listening until the end."""
     with ExitStack() as stack:
         addresses = tuple([stack.enter_context(_stub(kind, answers)) for kind in given["processes"]])
-        ids = (given[key] for key in ("cluster_id", "cluster_name", "replica_id", "replica_name"))
-        yield ReplicaOf(*ids, addresses)
+        names = {key: given[key] for key in ("cluster_id", "cluster_name", "replica_id", "replica_name")}
+        yield ReplicaOf(**names, addresses=addresses)
 
 
 @contextmanager
