@@ -145,6 +145,8 @@ class Connection(Upgraded):
             for conversation in tuple(self._conversations.values()):
                 if conversation.socket is not None:
                     self.close_websocket(conversation, 1001, "")
+                elif conversation.tunnel:
+                    self.end_tunnel(conversation)
             if self.wire.goodbye():
                 self.hang_up(abort=not self.wire.held)  # nothing is under way that a reset could destroy
             self._pump()
@@ -421,11 +423,8 @@ class Connection(Upgraded):
         conversation.ends_at = inf
         if conversation.gone:
             return
-        if conversation in self.server.vouched and conversation.socket is None:
-            self.wire.reset(conversation.stream)  # a tunnel: what a Close would be is the other server's to say
-            self._abandon(conversation)
-            if self.wire.over:
-                self.hang_up(abort=True)
+        if conversation.tunnel:
+            self.end_tunnel(conversation)
         elif conversation in self.server.vouched:
             self.close_websocket(conversation, 1008, "authentication expired")
         elif conversation.waiting:

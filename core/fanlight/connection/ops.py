@@ -122,10 +122,14 @@ def _collect_body(connection: Connection, conversation: Conversation, op: ReadBo
 
 
 def _open_piece(connection: Connection, conversation: Conversation, op: TakeBody) -> Any:
-    """The client's time for a body runs while somebody waits for it; a tunnel may be silent."""
+    """The client's time for a body runs while somebody waits for it; a tunnel may be silent.
+
+    Small pieces do not begin it anew, or a byte now and then would hold a
+    routine for ever.
+    """
     if op.limit is not None:
-        conversation.come = 0
-        conversation.read_by = connection.now.mono + connection.limits.body_progress
+        left = min(conversation.patience, connection.limits.body_progress)
+        conversation.read_by = connection.now.mono + left
     return _take_piece(connection, conversation, op)
 
 
@@ -147,6 +151,10 @@ def _take_piece(connection: Connection, conversation: Conversation, op: TakeBody
         return None
     if not data and not ended:
         return PARKED
+    conversation.come += len(data)
+    conversation.patience = conversation.read_by - connection.now.mono
+    if conversation.come >= connection.limits.progress_bytes:
+        conversation.come, conversation.patience = 0, inf
     conversation.read_by = inf
     return data
 

@@ -470,3 +470,23 @@ def test_a_tunnel_is_silent_for_as_long_as_it_likes() -> None:
     assert wire.received.endswith(b"\r\n\r\nout")
     wire.finish()
     assert trial.seen[3:] == [b"", b""]
+
+
+def test_small_pieces_do_not_win_time() -> None:
+    trial = Trial(*[TakeBody(1000)] * 20)
+    wire = trial.connect(b"POST /it HTTP/1.1\r\nhost: localhost\r\ncontent-length: 900\r\n\r\n")
+    for _ in range(5):
+        trial.sim.advance(LIMITS.body_progress / 4)
+        wire.send(b"x")
+    assert trial.seen[:4] == [b"x"] * 3 + [408]
+
+
+@VERSIONS
+def test_a_server_that_ends_does_not_wait_for_tunnels(version: str) -> None:
+    trial = Trial(OpenTunnel(()), TakeBody(None), websocket=False)
+    http = HttpConnection(trial.sim.connect(), version)
+    http.begin(Outgoing(target="/it", finished=False))
+    assert trial.seen == [None]
+    trial.sim.shutdown(60)
+    assert next(kind for kind in trial.seen if kind is not None).__name__ == "ClientGone"
+    assert trial.sim.server.drained or trial.sim.wires[0].half_closed
