@@ -28,6 +28,8 @@ Done = Callable[[object, "BaseException | None"], None]
 
 log = logging.getLogger("fanlight")
 
+MOST = 1024
+"""Connections at once; each takes a descriptor, of which the host has other uses."""
 PIECE = 64 * 1024
 _HEAD = 1024 * 1024
 """Bytes of a response head, which may hold enrichment rules."""
@@ -57,8 +59,9 @@ class _Waiting:
 class _Line:
     """One connection.  Everything happens in the thread of its `Lines`."""
 
-    def __init__(self, selector: selectors.BaseSelector) -> None:
+    def __init__(self, selector: selectors.BaseSelector, ended: Callable[[], None]) -> None:
         self._selector = selector
+        self._ended = ended
         self._watched = 0
         self._socket: socket.socket | None = None
         self._machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD)
@@ -223,7 +226,9 @@ class _Line:
 
     def _fail(self, reason: Reason) -> None:
         """It is over: nobody waits in vain, now or later."""
-        self._failed = self._failed or reason
+        if self._failed is None:
+            self._failed = reason
+            self._ended()
         self._unwatch()
         if self._socket is not None:
             self._socket.close()
@@ -273,6 +278,7 @@ class Lines:
         self._wake: socket.socket | None = None
         self._selector: selectors.BaseSelector
         self._closed = False
+        self._open = 0
         self.begins: Mapping[type, Callable[[Any, Done], None]] = {
             Dial: self._dial,
             Drain: lambda effect, done: self._ask(effect.dial, done, lambda line: line.drain(done)),
@@ -302,9 +308,13 @@ class Lines:
             if self._closed:
                 done(NoReply("interrupted"), None)
                 return
+            if self._open >= MOST:
+                done(NoReply("crowded"), None)
+                return
             if self._thread is None:
                 self._start()
-        line = self._lines[effect] = _Line(self._selector)
+            self._open += 1
+        line = self._lines[effect] = _Line(self._selector, self._ended)
         finalize(effect, self._order, line, _Line.close).atexit = False  # nobody can hang up any more
         try:
             head = h11.Request(
@@ -316,6 +326,10 @@ class Lines:
             done(NoReply("broken"), None)
             return
         self._order(line, lambda line: line.dial(effect.address, head, done))
+
+    def _ended(self) -> None:
+        with self._lock:
+            self._open -= 1
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()

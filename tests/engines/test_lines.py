@@ -16,6 +16,7 @@ import pytest
 from fanlight.config.listeners import Address, parse_address
 from fanlight.federation.effects import NoReply
 from fanlight.federation.lines import Dial, Drain, HangUp, Offer, ReceiveHead, ReceivePiece, Replying
+from fanlight_engines import lines
 from fanlight_engines.lines import Lines
 
 SECONDS = 10.0
@@ -312,6 +313,23 @@ def test_many_at_once_take_one_thread(driver: Driver, serve: Serving) -> None:
     assert len([thread for thread in threading.enumerate() if thread.name == "fanlight-lines"]) == 1
     go.set()
     assert {each.get(timeout=SECONDS).status for each in waiting} == {200}
+
+
+def test_only_so_many_at_once(driver: Driver, serve: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "MOST", 2)
+    addresses = [serve(saying(b"")) for _ in range(4)]
+    dials = [Dial(address, "GET", "/", PLAIN) for address in addresses]
+    assert [driver.ask(dial) for dial in dials[:3]] == [None, None, NoReply("crowded")]
+    assert driver.ask(Dial(addresses[2], "GET", "/a b", PLAIN)) == NoReply("crowded")
+    for dial in (dials[0], dials[0], dials[2]):
+        driver.tell(HangUp(dial))
+    for _ in range(3):  # one that fails gives its place back
+        while (answer := driver.ask(Dial(Address(path="/nowhere/x"), "GET", "/", PLAIN))) == NoReply("crowded"):
+            time.sleep(0.01)
+        assert answer == NoReply("refused")
+    while driver.ask(dials[3]) == NoReply("crowded"):
+        time.sleep(0.01)
+    assert driver.ask(Dial(addresses[2], "GET", "/", PLAIN)) == NoReply("crowded")
 
 
 def test_after_the_end_nobody_is_dialled(serve: Serving) -> None:

@@ -41,7 +41,11 @@ _ID = re.compile(r"[su][0-9]+")
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _U64 = 1 << 64
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_WORDS = {"refused": "connection refused", "unreachable": "nobody can be reached there", "timeout": "no answer"}
+_WORDS = {
+    "refused": "connection refused",
+    "unreachable": "nobody can be reached there",
+    "crowded": "too many connections to workers",
+}
 
 
 @frozen
