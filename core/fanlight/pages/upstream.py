@@ -19,7 +19,7 @@ from ..asks import Effect
 from ..auth.cookies import session_values
 from ..http.forwarding import LOOP, has_passed, receivable, sendable
 from ..http.query import BadQuery, parse_query
-from ..http.response import Fields, Response, SendBody, empty, html
+from ..http.response import Fields, Refused, Response, SendBody, empty, html
 from .document import FORMS, document
 
 if TYPE_CHECKING:
@@ -75,10 +75,6 @@ class CloseUpstream(Effect[None]):
     handle: Any = field(repr=False)
 
 
-class BrokenOff(Exception):
-    """The other server ended in the middle of a body, so ours ends there too."""
-
-
 async def forward(request: Request, upstream: str) -> Response:
     """GET below `/internal-console/` where an upstream is configured: its answer, or what to do with a preview build.
 
@@ -126,12 +122,12 @@ def is_label(text: str) -> bool:
 
 
 async def _relay(handle: Any) -> None:
-    """The body, as fast as the client takes it; raises `BrokenOff`."""
+    """The body, as fast as the client takes it; one that breaks off there breaks off here, and is no bug of ours."""
     try:
         while data := await ReadUpstream(handle):
             await SendBody(data)
         if data is None:
-            raise BrokenOff
+            raise Refused(_UNREACHABLE)
     finally:
         await CloseUpstream(handle)
 
