@@ -156,9 +156,10 @@ class Exchange:
         """The answer to the same caller's request for another `target` of this listener.
 
         For a handler whose request is about this process after all: the gates
-        have passed the caller, so only the roles of the target's group are
-        asked.  A WebSocket's first message says anew who is there.  Another
-        route that forwards is a loop.
+        have passed the caller, so only what the target's group has of its own is
+        asked, its roles and its rule for writes of other sites.  A WebSocket's
+        first message says anew who is there.  Another route that forwards is a
+        loop.
         """
         request = self.request
         request.head = request.head.retargeted(target)
@@ -167,10 +168,12 @@ class Exchange:
         if self.place is not None and any(route.forwards for route in self.place.routes.values()):
             return LOOP
         group = GROUPS[self.place.group if self.place is not None else "fallback"]
-        identity = request.identity
+        identity, gates = request.identity, request.listener.gates
+        if gates.is_foreign_write(request, group.name):
+            return FORBIDDEN
         if group.authentication == "required":
             privileged = self.place is not None and self.place.privileged
-            if identity is None or not request.listener.gates.allows(identity, group.name, privileged=privileged):
+            if identity is None or not gates.allows(identity, group.name, privileged=privileged):
                 return UNAUTHORIZED
         else:
             request.identity = None

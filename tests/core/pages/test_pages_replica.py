@@ -513,3 +513,16 @@ def test_a_tunnel_ends_with_the_identity_that_it_rests_on(version: str, by: str)
 def accept_of(dial: Dial) -> str:
     key = dict(dial.fields)["sec-websocket-key"]
     return b64encode(sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()).decode()
+
+
+def test_the_process_itself_keeps_the_rules_for_pages_of_other_sites() -> None:
+    house = House()
+    SIMS.append(house.sim)
+    evil, me = ("origin", "https://evil.example"), basic("ada")
+    mine = cookie(house.log_in())
+    # A browser sends both by itself; the rule of `internal` lets one's own credentials pass, that of logout does not.
+    assert house.ask(f"{OWN}/api/logout", me, mine, evil, method="POST").status == 403
+    assert house.ask("/api/livez", mine).status == 200
+    assert house.ask(f"{OWN}/api/logout", me, mine, method="POST").status == 200
+    assert house.ask("/api/livez", mine).status == 401
+    assert house.ask(f"{OWN}/api/login", me, ("content-type", "application/json"), evil, method="POST").status == 403
