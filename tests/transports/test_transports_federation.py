@@ -229,6 +229,22 @@ def test_sql_through_a_worker(house: House, version: str, process: int) -> None:
     http.wire.close()
 
 
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_a_socket_of_the_process_itself(house: House, version: str) -> None:
+    http = HttpConnection(SocketWire(house.served.address()), version)
+    _, socket = http.websocket("/api/cluster/s1/replica/s1/process/0/api/experimental/sql")
+    assert socket is not None
+    socket.send('{"user": "ada", "password": ""}')
+    socket.send('{"query": "SELECT 42 AS answer"}')
+    texts: list[str] = []
+    while not texts or "CommandComplete" not in texts[-1]:
+        texts.append(socket.receive().text)  # type: ignore[union-attr]
+    assert any('"payload":[42]' in text or '"payload":["42"]' in text for text in texts)
+    socket.close(1000)
+    assert socket.closed() is not None
+    http.wire.close()
+
+
 def test_a_real_loop_ends(house: House) -> None:
     house.app.workers.add_replica("shops", "itself", [f"127.0.0.1:{house.served.address()[1]}"], id="u7")
     again = "/api/cluster/u1/replica/u7/process/0"
