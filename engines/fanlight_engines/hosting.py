@@ -58,17 +58,11 @@ class Client(ABC):
             self.hosting.broken(self, error)
         self.drain()
 
-    def took(self, count: int) -> None:
-        """The socket has, some time after `write`, taken `count` bytes that had to wait."""
-        credit, self.credit = self.credit + count, 0
-        self.feed(self.connection.sent, credit)
-
-    def give_back(self) -> None:
-        """Give the credit back, in the turn in which it was earned, and do what comes of it."""
-        credit, self.credit = self.credit, 0
-        connection = self.connection
+    def give_back(self, now: Now, more: int = 0) -> None:
+        """Give the credit back, and `more`, and do what comes of it; by `now` the socket had taken what it is for."""
+        credit, self.credit = self.credit + more, 0
         try:
-            more = connection.sent(credit, connection.now)
+            more = self.connection.sent(credit, now)
         except Exception as error:  # noqa: BLE001  never into the host
             self.hosting.broken(self, error)
             more = True

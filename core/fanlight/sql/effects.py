@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..auth.identity import Identity
     from .changes import Rows, Shape
     from .errors import SqlError
+    from .request import SqlRequest  # noqa: F401  (ruff does not look into the strings below)
     from .statements import Statement  # noqa: F401  (ruff does not look into the strings below)
     from .values import Descriptor
     from .variables import Parameter
@@ -78,6 +79,13 @@ class OpenSession(Effect["SqlSession | SessionRefused | None"]):
 @frozen
 class StartEngine(Effect[bool]):
     """Load and open the engine, once; False when there is none to open."""
+
+
+@frozen
+class ReadRequest(Effect["SqlRequest | str | None"]):
+    """`request.read_text(data)`, away from the loop."""
+
+    data: bytes | str = field(repr=False)
 
 
 @frozen

@@ -85,7 +85,7 @@ class Discard:
 
 @frozen
 class Prepare:
-    """Keep `body` under `name`; `types` are the declared parameter types."""
+    """Keep `body`, whose offset is that in this statement, under `name`; `types` are the declared parameter types."""
 
     name: str
     types: tuple[str, ...]
@@ -109,9 +109,9 @@ class Deallocate:
 
 @frozen
 class CancelBackend:
-    """Cancel what the session of this number runs; `column` is the name of the answer."""
+    """Cancel what the session of this number runs, None for that in `$1`; `column` is the name of the answer."""
 
-    number: int
+    number: int | None
     column: str
 
 
@@ -218,13 +218,20 @@ def substituted(body: Statement, types: tuple[str, ...], arguments: tuple[str, .
     return evolve(body, text="".join([*pieces, body.text[behind:]]), offset=None)
 
 
+def prepared_body(statement: Statement, action: Prepare) -> Statement:
+    """What a PREPARE keeps, placed in the query string."""
+    return _placed(statement, action.body)
+
+
 def subscribed_query(statement: Statement) -> Statement | None:
     """The query that a SUBSCRIBE watches, placed in the query string; None for any other statement."""
-    if not isinstance(statement.action, Subscribe):
-        return None
-    query = statement.action.query
-    placed = statement.offset is not None and query.offset is not None
-    return evolve(query, offset=(statement.offset or 0) + (query.offset or 0) if placed else None)
+    return _placed(statement, statement.action.query) if isinstance(statement.action, Subscribe) else None
+
+
+def _placed(statement: Statement, inside: Statement) -> Statement:
+    """A part of `statement`, whose offset is that in it, in terms of what `statement` is a piece of."""
+    known = statement.offset is not None and inside.offset is not None
+    return evolve(inside, offset=(statement.offset or 0) + (inside.offset or 0) if known else None)
 
 
 def places(text: str) -> int:

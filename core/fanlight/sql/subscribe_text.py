@@ -16,6 +16,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from attrs import evolve
+
 from .errors import SqlError, Unreadable, not_supported, syntax_error
 from .lexer import name_of, string_value
 from .reading import Words
@@ -59,8 +61,7 @@ def _query(source: Words) -> Statement:
 
 def _relation(source: Words) -> Statement:
     if source.peek() in _QUERIES:
-        error = syntax_error(source.next().text)
-        raise Unreadable(SqlError(error.message, error.code, hint="Put the query in parentheses."))
+        raise Unreadable(evolve(source.unexpected().error, hint="Put the query in parentheses."))
     start = source.tokens[source.at].start if source else 0
     source.name()
     while source.take("."):
@@ -76,13 +77,13 @@ def _clause(source: Words) -> tuple[str, Callable[[Words], Found]]:
     for keywords, read in _CLAUSES:
         if source.take(*keywords):
             return keywords[0], read
-    raise Unreadable(syntax_error(source.next().text))
+    raise source.unexpected()
 
 
 def _envelope(source: Words) -> Found:
     kind = source.peek()
     if kind not in ("UPSERT", "DEBEZIUM"):
-        raise Unreadable(syntax_error(source.next().text))
+        raise source.unexpected()
     source.next()
     source.expect("(", "KEY", "(")
     key = [source.name()]
@@ -124,7 +125,7 @@ def _options(source: Words) -> Found:
     while not found or source.take(","):
         name = source.peek()
         if name not in ("SNAPSHOT", "PROGRESS", "POLL") or name.lower() in found:
-            raise Unreadable(syntax_error(source.next().text))
+            raise source.unexpected()
         source.next()
         found[name.lower()] = _poll(source) if name == "POLL" else _switch(source, name)
     source.expect(")")

@@ -20,6 +20,7 @@ from fanlight.sql.errors import CANCELLED, SqlError, Unreadable, wrong_parameter
 
 from .connection import Connection, Parsed
 from .errors import missing_table, sql_error
+from .guard import DEFINING, REFUSED, guarded
 from .readings import Stamp
 from .relations import PREFIX
 from .results import Interrupted, Result
@@ -206,19 +207,24 @@ class Session:
             connection.begin(work.begin)
         if work.interrupt.asked:
             raise Interrupted
+        rows = parsed.kind in _ROWS and work.text[:6].upper() != "CREATE"
+        defines = parsed.kind in DEFINING and not rows
+        before = guarded(connection.cursor, work.text) if defines else None
         result = connection.execute(parsed, work.text, work.params, work.interrupt, work.separator)
         connection.dirty = connection.dirty or parsed.kind in _LEAVING
         if not work.read_only:
             connection.note(parsed.kind, work.text)
             self._engine.macros = self._engine.macros or connection.defines_functions(work.text)
         self._result, self._commit, self._limit = result, work.commit, work.limit
-        if parsed.kind in _ROWS or (result.changed is None and parsed.kind not in _LEAVING):
+        if rows or (result.changed is None and parsed.kind not in _LEAVING):
             first = self._batch(connection, work.separator, work.most, work.interrupt)
             executed = Executed(result.columns, first, parsed.kind, 0, 0.0)
             if parsed.constant:
                 self._engine.constants.keep(work, executed)
             return executed
         connection.complete()
+        if defines and guarded(connection.cursor, work.text) != before:
+            raise Unreadable(REFUSED)
         if parsed.kind.startswith("CREATE"):
             self._engine.catalogue.keep(work.text)
         self._finish(connection, work.interrupt)

@@ -38,7 +38,7 @@ def test_a_session_from_its_greeting_to_its_end(version: str) -> None:
     socket = bench.socket(version)
     socket.send(json.dumps({**HELLO, "options": {"application_name": "x", "zz": "1", "aa": "2"}}))
     greeting = heard(socket)
-    assert kinds(greeting) == ["ParameterStatus"] * 11 + ["BackendKeyData", "ReadyForQuery", "Notice", "Notice"]
+    assert kinds(greeting) == ["ParameterStatus"] * 13 + ["BackendKeyData", "ReadyForQuery", "Notice", "Notice"]
     assert greeting[0]["payload"] == {"name": "application_name", "value": "x"}
     assert [each["payload"]["message"].split()[2] for each in greeting[-2:]] == ["aa", "zz"]
     ask(socket, "select 1")

@@ -19,6 +19,7 @@ from fanlight.sql import effects
 from fanlight.sql.effects import Batch, Executed, SqlFailed
 from fanlight.sql.errors import CANCELLED, SqlError
 from fanlight.sql.grammar import read_script
+from fanlight.sql.request import read_text
 from fanlight.sql.values import Descriptor, text_column
 from tests.clients.blocking import HttpConnection, WebSocket
 from tests.clients.websocket import Closed, Pinged, Text
@@ -91,6 +92,8 @@ class Engine:
                 return Answered(None)
             case effects.CheckSyntax(_, texts):
                 return Answered(tuple(None for _ in texts))
+            case effects.ReadRequest(data):
+                return Answered(read_text(data))
             case effects.ReadScript(text):
                 return Answered(read_script(text))
             case effects.Release(session):
