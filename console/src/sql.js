@@ -23,11 +23,12 @@ export class SqlError extends Error {
  *
  * @param {string | string[]} statements a text with any number of statements, or a list of single ones
  * @param {AbortSignal} [signal]
+ * @param {string} [at] the path of another process, as `/clusters` links to it without its last slash
  * @returns {Promise<(Result | Failed)[]>}
  */
-export async function ask(statements, signal) {
+export async function ask(statements, signal, at = "") {
   const limit = AbortSignal.timeout(PATIENCE);
-  const response = await fetch("/api/sql", {
+  const response = await fetch(`${at}/api/sql`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(
@@ -40,8 +41,13 @@ export async function ask(statements, signal) {
 }
 
 /** The rows of each statement.  Throws what the first bad one says. @param {...string} statements @returns {Promise<Row[][]>} */
-export async function query(...statements) {
-  const results = await ask(statements);
+export function query(...statements) {
+  return queryAt("", ...statements);
+}
+
+/** The same of another process. @param {string} at as of `ask` @param {...string} statements @returns {Promise<Row[][]>} */
+export async function queryAt(at, ...statements) {
+  const results = await ask(statements, undefined, at);
   return results.map((result) => {
     if ("error" in result) throw new SqlError(result.error.message, result.error.code);
     return objects(result);

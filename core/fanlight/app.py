@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from .config.limits import Limits
 from .config.listeners import Listener, vet
 from .config.settings import ConfigurationError, Dialect, Remark, Settings
-from .health.leadership import Leader, Leadership, ManualLeader, SoloLeader
+from .health.leadership import Leader, Leadership, ManualLeader, SoloLeader, State
 from .health.liveness import Liveness
 from .health.readiness import Readiness
 from .http.router import Handler, Route
@@ -107,7 +107,9 @@ class App:
         self.readiness = Readiness()
         self.liveness = Liveness()
         self.leader: Leader = leader or SoloLeader()
-        self.leadership = Leadership()
+        self.wall: Callable[[], float] | None = None  # a host's clock, while there is one
+        self.leadership = Leadership((self._moved,))
+        self.leadership.lost.watch(self._lost)
         self.ready_requires_leader = ready_requires_leader
         self._led = False
         self.relations: dict[str, Relation] = {}
@@ -154,7 +156,7 @@ class App:
         if self._catalog is None:
             from .catalog.catalog import Catalog
 
-            self._catalog = Catalog()
+            self._catalog = Catalog(told=self.audit)
         return self._catalog
 
     @cached_property
@@ -163,6 +165,17 @@ class App:
         from .catalog.audit_log import AuditLog
 
         return AuditLog()
+
+    def audit(self, event_type: str, object_type: str, details: Mapping[str, Any], user: str | None = None) -> None:
+        """Add an event to the audit log, as of now.  From any thread.
+
+        What happens before the app is served is its beginning and no event.  The
+        one member of `details` names their form.
+        """
+        if self.wall is not None:
+            from .catalog.audit_log import drafted
+
+            self.audit_log.add([drafted(event_type, object_type, details, user)], self.wall())
 
     @cached_property
     def system(self) -> SystemVariables:
@@ -179,8 +192,15 @@ class App:
         """
         if self._led and not isinstance(self.leader, ManualLeader):
             self.leadership = self.leadership.again()
+            self.leadership.lost.watch(self._lost)
         self._led = True
         return self.leadership
+
+    def _moved(self, state: State) -> None:
+        self.audit("alter", "leadership", {"StateV1": {"state": state, "epoch": self.leadership.epoch}})
+
+    def _lost(self) -> None:
+        self.audit("alter", "leadership", {"LostV1": {"reason": self.leadership.reason}})
 
     @property
     def workers(self) -> WorkerRegistry:

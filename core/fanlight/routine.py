@@ -57,7 +57,9 @@ class Conversation:
     `performing` the effects under way by number.  `pending` is output that a
     window holds back: since `moved_at` only `moved` bytes of it went.  A body
     that is waited for must have come on by `read_by`; since that was set, `come`
-    bytes came.  `unended` says that the wire must be told the end of the body,
+    bytes came.  One that is taken in pieces has `patience` seconds left for the
+    next of them.  `tunnel`: bytes of a stream that was upgraded pass untouched.
+    `unended` says that the wire must be told the end of the body,
     `owed` how many bytes its head promised.  `beat_at` is when an attended
     exchange is due for a Ping, `next_beat` not before when, `spoke_at` when a
     message last came or went; `stopped` says that somebody wants its work to
@@ -93,6 +95,8 @@ class Conversation:
     moved = 0
     read_by = inf
     come = 0
+    patience = inf
+    tunnel = False
     unended = False
     body: bytearray | None = None
     body_size = 0

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .auth.sessions import Sessions
     from .config.listeners import Listener
     from .connection.exchanges import Exchanges
+    from .federation.outages import Outages
     from .http.request import Request
     from .moment import Entropy, Now
     from .observe.frontegg_metrics import FronteggMetrics
@@ -201,6 +202,18 @@ class Server:
     def registry(self) -> CollectorRegistry:
         """The registry that `/metrics` shows.  Not asked for early: the default one brings prometheus_client."""
         return self.app.registry
+
+    @cached_property
+    def pseudonym(self) -> str:
+        """What this server calls itself in `via` (RFC 9110 section 7.6.3): no other server has that name."""
+        return f"fanlight-{self.entropy.token(8).hex()}"
+
+    @cached_property
+    def outages(self) -> Outages:
+        """Which worker processes were down at the last scrape."""
+        from .federation.outages import Outages
+
+        return Outages()
 
     @cached_property
     def feeds(self) -> Feeds:

@@ -171,6 +171,10 @@ class WorkerRegistry:
         cluster = self._clusters.get(cluster_id)
         return cluster.name if cluster is not None else None
 
+    def replica(self, cluster_id: str, replica_id: str) -> Replica | None:
+        """The replica with these ids; None for none."""
+        return self._replicas.get((cluster_id, replica_id))
+
     def replica_name(self, cluster_id: str, replica_id: str) -> str | None:
         """The name of the replica with these ids; None for none."""
         replica = self._replicas.get((cluster_id, replica_id))

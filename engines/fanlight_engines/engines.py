@@ -44,6 +44,7 @@ def engines_for(server: Server) -> tuple[list[Engine], list[Deferred]]:
         Deferred(("fanlight.pages.files", "fanlight.pages.root"), ("host",), made.host),
         Deferred(("fanlight.observe.gathering",), ("gather",), made.gatherer),
         Deferred(("fanlight.federation.effects",), ("replicas",), made.replicas),
+        Deferred(("fanlight.federation.lines",), ("lines",), made.lines),
         Deferred(("fanlight.pages.upstream",), made.upstream_modules, made.upstreams),
         Deferred(("fanlight.pages.effects",), ("process.introspection", "profiling.heap"), lambda: [made.process]),
         Deferred(
@@ -87,6 +88,11 @@ class _Engines:
         from .replicas import Replicas
 
         return [Replicas()]
+
+    def lines(self) -> list[Engine]:
+        from .lines import Lines
+
+        return [Lines()]
 
     @property
     def upstream_modules(self) -> tuple[str, ...]:

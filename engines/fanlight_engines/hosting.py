@@ -9,6 +9,7 @@ is awaited, how a thread's answer comes back.  No loop is imported here.
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from math import inf
@@ -131,6 +132,7 @@ class Hosting(ABC):
 
     def __init__(self, app: App, performing: Performing, clock: Clock) -> None:
         self.now = clock
+        app.wall = time.time  # for events of the program's own, in whichever thread
         self.server = Server(app, now=clock(), entropy=SystemEntropy())
         self.performer = performing(self.server)
         self.clients: dict[Connection, Client] = {}

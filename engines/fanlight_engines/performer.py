@@ -23,6 +23,7 @@ from fanlight.observe.records import (
     Exposure,
     Failure,
     MetricSkipped,
+    Recovery,
     RefusalsOmitted,
     Trouble,
 )
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[[Any], Any]
 Done = Callable[[object, BaseException | None], None]
+Begin = Callable[[Any, Done], None]
 
 access_log = logging.getLogger("fanlight.access")
 security_log = logging.getLogger("fanlight.security")
@@ -64,7 +66,9 @@ class Engine(Protocol):
     `own_effects` too: those effects get that many threads of their own, so that
     nobody else waits behind them.  One that can do some effects of a worker in
     less time than it takes to wake a thread has `prompt`: handlers that answer at
-    once, within a millisecond, or return None and have done nothing.
+    once, within a millisecond, or return None and have done nothing.  One that
+    waits for many things in one thread of its own has `begins`: handlers that
+    take what is to be called with the answer, once and from any thread, and return.
     """
 
     handlers: Mapping[type, Handler]
@@ -87,6 +91,7 @@ class Performer:
         self._handlers: dict[type, Handler] = {}
         self._interrupts: dict[type, Callable[[Any], None]] = {}
         self._prompt: dict[type, Handler] = {}
+        self._begins: dict[type, Begin] = {}
         self._workers = Workers()
         self._own: dict[type, Workers] = {}
         self._deferred = {name: each for each in deferred for name in each.effects}
@@ -96,6 +101,7 @@ class Performer:
         for engine in engines:
             self._engines.append(engine)
             self._prompt.update(getattr(engine, "prompt", {}))
+            self._begins.update(getattr(engine, "begins", {}))
             self._handlers.update(engine.handlers)
             self._interrupts.update(engine.interrupts)
             own_effects: frozenset[type] = getattr(engine, "own_effects", frozenset())
@@ -127,7 +133,11 @@ class Performer:
     def submit(self, effect: Effect[Any], done: Done) -> None:
         """Do `effect` in a worker's thread; `done(answer, error)` is called there."""
         self._rouse(type(effect))
+        begin = self._begins.get(type(effect))
         try:
+            if begin is not None:
+                begin(effect, done)
+                return
             self._own.get(type(effect), self._workers).submit(lambda: _do(self.perform, effect, done))
         except RuntimeError as error:
             done(None, error)
@@ -165,6 +175,8 @@ class Performer:
             log.info("%s: metric %s is left out: %s", record.path, record.metric, escape(record.why))
         elif isinstance(record, Trouble):
             log.warning("%s", record.text)
+        elif isinstance(record, Recovery):
+            log.info("%s", record.text)
         else:
             log.info("%s", record)
 

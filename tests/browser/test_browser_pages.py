@@ -145,6 +145,26 @@ def test_the_tree_of_memory_is_drawn_and_can_be_walked_with_the_keyboard(browser
     quiet(page, traced)
 
 
+def test_the_tree_of_memory_has_a_branch_for_each_worker(browser: Browser) -> None:
+    worker = fanlight_asyncio.start_in_thread(App(listeners=[Listener("main", "127.0.0.1:0")]))
+    app = App(listeners=[Listener("main", "127.0.0.1:0")])
+    cluster = app.workers.add_cluster("shops")
+    app.workers.add_replica(cluster, "r1", [f"127.0.0.1:{worker.addresses[0].port}", "127.0.0.1:9"])
+    parent = fanlight_asyncio.start_in_thread(app)
+    try:
+        page = opened(browser, parent.addresses[0].url + "/hierarchical-memory")
+        page.until("document.querySelectorAll('[role=row]').length > 2")
+        rows = page.run("[...document.querySelectorAll('[role=row]')].map(r => r.innerText).join('|')")
+        assert "and 2 workers" in rows
+        assert "worker process.r1/0 (process " in rows
+        assert "this one" in rows
+        assert "worker shops.r1/0 (process " in rows
+        assert "shops.r1/1 cannot be read: Failed to connect to 127.0.0.1:9" in page.run("document.body.innerText")
+    finally:
+        parent.stop()
+        worker.stop()
+
+
 def test_metrics_are_charts_that_can_be_searched(browser: Browser, demo: str) -> None:
     page = opened(browser, demo + "/metrics-viz")
     page.until("document.querySelectorAll('.card').length > 10 && document.querySelectorAll('.u-wrap').length > 3")

@@ -11,6 +11,7 @@ from fanlight.workers import SELF
 
 from .model import Json, Skipped, require
 from .stage import Stage
+from .stubs import ReplicaOf
 
 _FEATURES = {
     "webhook_define": "webhooks",
@@ -20,7 +21,6 @@ _FEATURES = {
     "webhook_release": "webhooks",
     "sink_error": "webhooks",
     "secret_remove": "webhooks",
-    "replica_add": "worker clusters",
 }
 
 
@@ -40,7 +40,7 @@ def refuse_unbuilt(step: Mapping[str, Json]) -> None:
         raise Skipped(f"not built yet: the variable {step['name']}")
     if verb in _FEATURES:
         raise Skipped(f"not built yet: {_FEATURES[verb]}")
-    if verb not in _VERBS:
+    if verb not in _VERBS and verb != "replica_add":
         raise ValueError(f"the case uses an unknown control verb {verb}")
 
 
@@ -88,6 +88,14 @@ def _leader_event(stage: Stage, step: Mapping[str, Json]) -> None:
 
 def _set_config(stage: Stage, step: Mapping[str, Json]) -> None:
     set_variable(stage.app, step["name"], step["value"])
+
+
+def add_replica(app: App, replica: ReplicaOf) -> None:
+    """Register a replica, and its cluster if nobody has yet."""
+    workers = app.workers
+    if workers.cluster_name(replica.cluster_id) is None:
+        workers.add_cluster(replica.cluster_name, id=replica.cluster_id)
+    workers.add_replica(replica.cluster_name, replica.replica_name, replica.addresses, id=replica.replica_id)
 
 
 def _replica_remove(stage: Stage, step: Mapping[str, Json]) -> None:

@@ -13,8 +13,10 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from attrs import frozen
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, CloseConnection, Request, TextMessage
 
-from .model import Json, Skipped
+from .model import Json
 
 
 @frozen
@@ -38,16 +40,16 @@ def replicas(server: Mapping[str, Json]) -> Iterator[tuple[ReplicaOf, ...]]:
         if "rows" in each
     }
     with ExitStack() as stack:
-        yield tuple(
-            ReplicaOf(
-                each["cluster_id"],
-                each["cluster_name"],
-                each["replica_id"],
-                each["replica_name"],
-                tuple(stack.enter_context(_stub(kind, answers)) for kind in each["processes"]),
-            )
-            for each in server.get("replicas", ())
-        )
+        yield tuple(stack.enter_context(replica_of(each, answers)) for each in server.get("replicas", ()))
+
+
+@contextmanager
+def replica_of(given: Mapping[str, Json], answers: Mapping[str, Json]) -> Iterator[ReplicaOf]:
+    """One replica, listening until the end."""
+    with ExitStack() as stack:
+        addresses = tuple([stack.enter_context(_stub(kind, answers)) for kind in given["processes"]])
+        names = {key: given[key] for key in ("cluster_id", "cluster_name", "replica_id", "replica_name")}
+        yield ReplicaOf(**names, addresses=addresses)
 
 
 @contextmanager
@@ -79,8 +81,6 @@ def _stub(kind: str, answers: Mapping[str, Json]) -> Iterator[str]:
             port = taken.getsockname()[1]
         yield f"127.0.0.1:{port}"
         return
-    if kind == "ws-echo":
-        raise Skipped("not built yet: worker clusters")
     handler = type("Stub", (_HANDLERS[kind.partition(":")[0]],), {"given": kind.partition(":")[2], "answers": answers})
     with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -193,10 +193,29 @@ class _Die(_Stub):
         self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 100\r\n\r\n# HELP half")
 
 
+class _WsEcho(_Stub):
+    """Messages come back as they are."""
+
+    def handle(self) -> None:
+        """Until the other side closes."""
+        machine = WSConnection(ConnectionType.SERVER)
+        while data := self.connection.recv(65536):
+            machine.receive_data(data)
+            for event in machine.events():
+                if isinstance(event, Request):
+                    self.connection.sendall(machine.send(AcceptConnection()))
+                elif isinstance(event, CloseConnection):
+                    self.connection.sendall(machine.send(event.response()))
+                    return
+                elif isinstance(event, TextMessage):
+                    self.connection.sendall(machine.send(event))
+
+
 _HANDLERS: Mapping[str, type[_Stub]] = {
     "echo": _Echo,
     "prom": _Prom,
     "hang": _Hang,
     "slow": _Slow,
     "die": _Die,
+    "ws-echo": _WsEcho,
 }

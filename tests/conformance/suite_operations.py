@@ -7,6 +7,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from urllib.parse import urlencode
 
 from attrs import Factory, define, evolve
@@ -134,6 +135,7 @@ class _Play:
     talk: Talk
     case: Case
     world: World
+    late: ExitStack
     saved: dict[str, Answer] = Factory(dict)
     started: dict[str, Started] = Factory(dict)
 
@@ -222,7 +224,10 @@ class _Play:
 
     def control(self, step: Mapping[str, Json]) -> None:
         """Change the server from outside."""
-        controls.control(self.stage, step)
+        if step["verb"] == "replica_add":
+            controls.add_replica(self.stage.app, self.late.enter_context(stubs.replica_of(step, {})))
+        else:
+            controls.control(self.stage, step)
 
     def hook(self, step: Mapping[str, Json]) -> None:
         """Look into webhooks."""
@@ -287,9 +292,9 @@ def play(case: Case, version: str, target: Target) -> None:
 
 
 def _perform(case: Case, world: World, version: str, target: Target) -> None:
-    with staged(target, world, version) as (stage, talk):
+    with ExitStack() as late, staged(target, world, version) as (stage, talk):
         _refuse_unbuilt(case, world, stage)
-        performance = _Play(stage, talk, case, world)
+        performance = _Play(stage, talk, case, world, late)
         for index, step in enumerate(case.data["steps"]):
             try:
                 performance.step(step)

@@ -17,7 +17,7 @@ from fanlight.config.settings import Settings
 from fanlight.health.leadership import Leadership, ManualLeader
 from fanlight.observe.queries import MetricQuery, MetricQuerySet
 
-from .controls import set_variable
+from .controls import add_replica, set_variable
 from .model import Json
 from .stage import Listening, World
 from .stubs import query_of
@@ -80,8 +80,7 @@ def application(world: World, *, any_port: bool) -> App:
     for endpoint, definitions in world.promsql.items():
         app.metrics_from_sql(MetricQuerySet(endpoint, tuple(map(_definition, definitions))))
     for replica in world.replicas:
-        cluster = app.workers.add_cluster(replica.cluster_name, id=replica.cluster_id)
-        app.workers.add_replica(cluster, replica.replica_name, replica.addresses, id=replica.replica_id)
+        add_replica(app, replica)
     if world.engine == "pending":
         app.readiness.set("engine", False)
     elif world.engine == "failed":

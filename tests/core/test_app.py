@@ -7,7 +7,18 @@ from collections.abc import Iterable
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from fanlight import App, ConfigurationError, Limits, Listener, MetricQuerySet, Request, Response, Route
+from fanlight import (
+    App,
+    ConfigurationError,
+    FileLockLeader,
+    Limits,
+    Listener,
+    ManualLeader,
+    MetricQuerySet,
+    Request,
+    Response,
+    Route,
+)
 from fanlight.config.listeners import ALL_GROUPS
 
 
@@ -134,3 +145,56 @@ def test_a_set_of_queries_has_one_route() -> None:
     assert [(route.method, route.group) for route in app.routes if route.path == "/metrics/shop"] == [
         ("GET", "metrics")
     ]
+
+
+def events(app: App) -> list[tuple[str, str, str, str | None, float]]:
+    drafts = [(each.event, each.occurred_at) for each in app.audit_log.events()]
+    return [(event.event_type, event.object_type, event.details, event.user, at) for event, at in drafts]
+
+
+def test_changes_while_it_is_served_are_events_and_its_beginning_is_none() -> None:
+    app = App()
+    first = app.catalog.add("View", "first")
+    assert events(app) == []
+    app.wall = lambda: 7.0
+    second = app.catalog.add("Sink", "second", definition={"password": "x"})
+    app.catalog.remove(first)
+    with pytest.raises(ValueError, match="already"):
+        app.catalog.add("View", "second")
+
+    def names(identity: str, item: str) -> str:
+        return f'{{"IdFullNameV1":{{"id":"{identity}","database":"materialize","schema":"public","item":"{item}"}}}}'
+
+    assert events(app) == [
+        ("create", "sink", names(second, "second"), None, 7.0),
+        ("drop", "view", names(first, "first"), None, 7.0),
+    ]
+
+
+def test_moves_of_the_leadership_are_events() -> None:
+    app = App(leader=ManualLeader())
+    app.wall = lambda: 7.0
+    leadership = app.lead()
+    leadership.set_ready_to_promote()
+    leadership.promote()
+    leadership.epoch = 3
+    leadership.set_is_leader()
+    leadership.lose("gone")
+    assert [(*each[:2], each[2]) for each in events(app)] == [
+        ("alter", "leadership", '{"StateV1":{"state":"ReadyToPromote","epoch":null}}'),
+        ("alter", "leadership", '{"StateV1":{"state":"Promoting","epoch":null}}'),
+        ("alter", "leadership", '{"StateV1":{"state":"IsLeader","epoch":3}}'),
+        ("alter", "leadership", '{"LostV1":{"reason":"gone"}}'),
+    ]
+
+
+def test_each_server_of_an_app_with_a_lock_tells_of_its_own_leadership() -> None:
+    app = App(leader=FileLockLeader(path="unused"))
+    app.wall = lambda: 7.0
+    for _ in range(2):
+        app.lead().move("set_ready_to_promote")
+        app.leadership.lose("gone")
+    assert [each[2] for each in events(app)] == [
+        '{"StateV1":{"state":"ReadyToPromote","epoch":null}}',
+        '{"LostV1":{"reason":"gone"}}',
+    ] * 2

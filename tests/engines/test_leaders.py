@@ -181,13 +181,44 @@ def test_one_has_the_lock_of_a_file_at_a_time(tmp_path: Path) -> None:
     assert first.take(pause)
     assert not second.take(pause)
     assert first.hold(pause) == ""
-    assert path.read_text() == f"{os.getpid()}\n"
+    assert path.read_text().split() == [str(os.getpid()), "epoch", "1"]
     assert path.stat().st_mode & 0o777 == 0o600
     first.give_back()
     first.give_back()
     assert second.take(pause)
     second.give_back()
     pause.close()
+
+
+def test_the_epoch_of_a_file_rises_with_each_leader(tmp_path: Path) -> None:
+    path, pause = tmp_path / "leader", Pause()
+    path.write_text("4711\n")  # as it was written before there were epochs
+    epochs: list[int | None] = []
+    for _ in range(12):
+        lock = FileLock(str(path), 0.01)
+        assert lock.epoch is None
+        assert lock.take(pause)
+        epochs.append(lock.epoch)
+        lock.give_back()
+    assert epochs == list(range(1, 13))
+    path.write_text("x" * 1000)
+    assert lock.take(pause)
+    assert lock.epoch == 1
+    assert path.read_text().split() == [str(os.getpid()), "epoch", "1"]
+    lock.give_back()
+    pause.close()
+
+
+def test_the_epoch_is_known_when_the_process_leads() -> None:
+    lock = Scripted(True)
+    lock.epoch = 7
+    made = server(FileLockLeader(path="unused"))
+    epochs: list[int | None] = []
+    made.leadership.watch(lambda state: epochs.append(made.leadership.epoch) if state == "IsLeader" else None)
+    candidate = Standing(made.leadership, FileLockLeader(path="unused"), lock)
+    eventually(lambda: made.leadership.leads)
+    assert candidate.end()
+    assert (epochs, made.leadership.epoch) == ([7], 7)
 
 
 @pytest.mark.parametrize("replaced", [False, True])
@@ -237,10 +268,10 @@ def test_a_file_hands_over_between_processes(over: str, tmp_path: Path) -> None:
     path = tmp_path / "leader"
     with candidates(over, "file", str(path)) as (first, second):
         assert second.silent(0.5)
-        assert path.read_text() == f"{first.process.pid}\n"
+        assert path.read_text().split() == [str(first.process.pid), "epoch", "1"]
         first.stop()
         second.until("IsLeader")
-        assert path.read_text() == f"{second.process.pid}\n"
+        assert path.read_text().split() == [str(second.process.pid), "epoch", "2"]
         assert first.process.returncode == 0
         second.stop()
         assert not held(path)
@@ -294,6 +325,9 @@ def test_one_session_has_the_lock_at_a_time(database: Postgres) -> None:
     assert first.hold(pause) == ""
     first.give_back()
     eventually(lambda: second.take(pause))
+    assert first.epoch is not None
+    assert second.epoch is not None
+    assert second.epoch > first.epoch
     for lock in (first, second, other):
         lock.give_back()
     eventually(lambda: database.sessions() == [])

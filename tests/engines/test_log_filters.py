@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -133,3 +134,37 @@ def test_opentelemetry_hears_what_its_filter_lets_through(app: App, shop: loggin
         for logger in (shop, other):
             logger.removeHandler(exporting)
             logger.removeHandler(plain)
+
+
+def test_the_handler_of_the_real_sdk(app: App, shop: logging.Logger) -> None:
+    logs = pytest.importorskip("opentelemetry.sdk._logs")
+    export = pytest.importorskip("opentelemetry.sdk._logs.export")
+    exporter, provider = export.InMemoryLogRecordExporter(), logs.LoggerProvider()
+    provider.add_log_record_processor(export.SimpleLogRecordProcessor(exporter))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it is on its way into a package of instruments
+        handler = logs.LoggingHandler(logger_provider=provider)
+
+    def exported() -> list[object]:
+        shop.info("quiet")
+        shop.error("loud")
+        found = [each.log_record.body for each in exporter.get_finished_logs()]
+        exporter.clear()
+        return found
+
+    shop.addHandler(handler)
+    shop.setLevel(logging.DEBUG)
+    _, engine = start(app)
+    try:
+        assert exported() == ["quiet", "loud"]
+        app.system.set("opentelemetry_filter", "tests=warn")
+        assert exported() == ["loud"]
+        app.system.set("opentelemetry_filter", "off,tests.shop=info")
+        assert exported() == ["quiet", "loud"]
+        app.system.set("opentelemetry_filter", "off")
+        assert exported() == []
+        engine.close()
+        assert exported() == ["quiet", "loud"]
+    finally:
+        shop.removeHandler(handler)
+        provider.shutdown()

@@ -180,6 +180,75 @@ def test_the_table_of_workers(house: House) -> None:
         assert f'href="/api/cluster/u1/replica/u2/process/{process}/"' in text
 
 
+WORKER = "/api/cluster/u1/replica/u2/process/"
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_through_to_each_worker(house: House, version: str) -> None:
+    for process, name in enumerate(("asyncio", "trio")):
+        assert house.get(f"{WORKER}{process}/api/livez", version).text() == "Liveness check successful!"
+        found = house.get(f"{WORKER}{process}/metrics", version)
+        assert f"Orders of {name}." in found.text()
+        assert house.get(f"{WORKER}{process}/", version).get("content-type") == "text/html; charset=utf-8"
+        assert house.get(f"{WORKER}{process}/no/such", version).status == 404
+        # Who asks is told: a dump is for internal users, and the worker believes its parent.
+        assert house.get(f"{WORKER}{process}/api/coordinator/check", version).status == 401
+        system = house.get(f"{WORKER}{process}/api/coordinator/check", version, authorization="Basic bXpfc3lzdGVtOg==")
+        assert system.text() == '""'
+    assert house.get("/api/cluster/s1/replica/s1/process/0/api/livez", version).status == 200
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+@pytest.mark.parametrize("process", [0, 1])
+def test_sql_through_a_worker(house: House, version: str, process: int) -> None:
+    http = HttpConnection(SocketWire(house.served.address()), version)
+    name = ("asyncio", "trio")[process]
+    query = Outgoing(
+        method="POST",
+        target=f"{WORKER}{process}/api/sql",
+        fields=(("content-type", "application/json"),),
+        body=b'{"query": "SELECT name FROM stock"}',
+    )
+    assert f'"rows":[["{name}"]]' in http.exchange(query, 20).text()
+    _, socket = http.websocket(f"{WORKER}{process}/api/experimental/sql")
+    assert socket is not None
+    socket.send('{"user": "ada", "password": ""}')
+    socket.send('{"query": "SELECT name FROM stock"}')
+    texts: list[str] = []
+    while not texts or "CommandComplete" not in texts[-1]:
+        texts.append(socket.receive().text)  # type: ignore[union-attr]
+    assert f'{{"type":"Row","payload":["{name}"]}}' in texts
+    socket.close(1000)
+    closed = socket.closed()
+    assert closed is not None
+    assert closed.code == 1000
+    http.wire.close()
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_a_socket_of_the_process_itself(house: House, version: str) -> None:
+    http = HttpConnection(SocketWire(house.served.address()), version)
+    _, socket = http.websocket("/api/cluster/s1/replica/s1/process/0/api/experimental/sql")
+    assert socket is not None
+    socket.send('{"user": "ada", "password": ""}')
+    socket.send('{"query": "SELECT 42 AS answer"}')
+    texts: list[str] = []
+    while not texts or "CommandComplete" not in texts[-1]:
+        texts.append(socket.receive().text)  # type: ignore[union-attr]
+    assert any('"payload":[42]' in text or '"payload":["42"]' in text for text in texts)
+    socket.close(1000)
+    assert socket.closed() is not None
+    http.wire.close()
+
+
+def test_a_real_loop_ends(house: House) -> None:
+    house.app.workers.add_replica("shops", "itself", [f"127.0.0.1:{house.served.address()[1]}"], id="u7")
+    again = "/api/cluster/u1/replica/u7/process/0"
+    answer = house.get(f"{again}{again}/api/livez")
+    assert (answer.status, answer.text()) == (508, "proxy loop detected")
+    assert house.get(f"{again}/api/livez").status == 200
+
+
 def test_promtool_takes_it(house: House) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:

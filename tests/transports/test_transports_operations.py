@@ -130,4 +130,4 @@ def test_a_process_is_promoted(root: Operator, app: App) -> None:
     app.leadership.set_is_leader()
     assert root.ask("GET", "/api/leader/status") == (200, {"status": "IsLeader"})
     controller = root.ask("GET", "/api/coordinator/dump")[1]["controller"]
-    assert controller["leadership"] == {"leader": "ManualLeader", "state": "IsLeader", "lost": None}
+    assert controller["leadership"] == {"leader": "ManualLeader", "state": "IsLeader", "epoch": None, "lost": None}

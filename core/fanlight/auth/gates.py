@@ -353,6 +353,11 @@ class Gates:
             for group in GROUPS.values()
         )
 
+    def is_foreign_write(self, request: Request, group: RouteGroup) -> bool:
+        """Gate 7a alone: would it refuse this request to `group`?"""
+        plan = self._plans[group]
+        return plan.write_rule != "never" and self._is_refused_write(request.head, plan, request.secure)
+
     def websocket_origin(self, request: Request) -> bool:
         """May this handshake go on, as far as its Origin tells?  False: 403, empty.
 

@@ -1,7 +1,8 @@
 """The audit log: who changed what, as events that are only ever added.
 
-Events come from the page that injects them and from changes of system
-variables.  The log is kept in memory, its oldest events go when there are too
+Events come from the page that injects them, from changes of system variables,
+and, while the app is served, from the program's changes of the catalog and from
+leadership.  The log is kept in memory, its oldest events go when there are too
 many, and it ends with the app.  It checks nobody and reads no clock.
 """
 
@@ -47,6 +48,11 @@ class AuditEvent:
     id: int
     event: Draft
     occurred_at: float
+
+
+def drafted(event_type: str, object_type: str, details: Mapping[str, Any], user: str | None = None) -> Draft:
+    """An event of ours; the one member of `details` names their form."""
+    return Draft(event_type, object_type, dumps(details, separators=(",", ":")), user)
 
 
 class AuditLog:

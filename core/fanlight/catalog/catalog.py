@@ -9,7 +9,7 @@ value of a secret and never looks into the process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, count
 from typing import Any, Literal
@@ -36,6 +36,9 @@ CLUSTER = OWN
 DATABASE = "u1"
 SYSTEM_SCHEMA = "process"
 """Ids that never change: there is one owner, one cluster, one database in a process."""
+
+Told = Callable[[str, str, Mapping[str, Any]], object]
+"""Told of a change: its event type, the object's type and the details, as the audit log has them."""
 
 _Members = Iterator[tuple[str, Iterable[str]]]
 """Names with the fragments of their values, as `jsontext.members` takes them."""
@@ -128,8 +131,9 @@ class Catalog:
     thread; a dump that is under way shows the objects of its start.
     """
 
-    def __init__(self, database: str = "materialize") -> None:
+    def __init__(self, database: str = "materialize", told: Told | None = None) -> None:
         self.database = database
+        self._told = told
         self._serials = {"s": count(1), "u": count(1)}
         self._oids = count(FIRST_OID)
         self._schemas: dict[str, tuple[str, int]] = {}
@@ -181,7 +185,9 @@ class Catalog:
         body = f'{{"{kind}":{encode(definition or {})}}}'
         if len(body) > LARGEST_DEFINITION:
             raise ValueError(f"the definition of {schema}.{name} is over {LARGEST_DEFINITION} characters of JSON")
-        return self._put("s" if system else "u", kind, (schema, name), body, tuple(references), comment)
+        identity = self._put("s" if system else "u", kind, (schema, name), body, tuple(references), comment)
+        self._tell("create", kind, identity, (schema, name))
+        return identity
 
     def remove(self, id: str) -> None:  # noqa: A002 - the word of the dump
         """Take out an object that was added.
@@ -202,6 +208,7 @@ class Catalog:
         del self._places[item.place]
         for reference in item.references:
             self._referrers[reference].pop(id, None)
+        self._tell("drop", item.kind, id, item.place)
 
     def find(self, name: str, *, schema: str = "public") -> str | None:
         """The id of an object that was added, or of a relation that was dumped or identified.
@@ -259,6 +266,13 @@ class Catalog:
     def dump(self, exposed: Exposed) -> Iterator[bytes]:
         """The catalog as one JSON object, in pieces (see `jsontext.pieces`)."""
         return pieces(members(self._sections(exposed)))
+
+    def _tell(self, event: str, kind: Kind, identity: str, place: tuple[str, str]) -> None:
+        """An event for the audit log, if somebody keeps one."""
+        if self._told is not None:
+            schema, name = place
+            names = {"id": identity, "database": self.database, "schema": schema, "item": name}
+            self._told(event, kind.lower(), {"IdFullNameV1": names})
 
     def _put(
         self, letter: str, kind: Kind, place: tuple[str, str], body: str, references: tuple[str, ...], comment: str

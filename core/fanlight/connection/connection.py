@@ -139,6 +139,8 @@ class Connection(Upgraded):
             for conversation in tuple(self._conversations.values()):
                 if conversation.socket is not None:
                     self.close_websocket(conversation, 1001, "")
+                elif conversation.tunnel:
+                    self.end_tunnel(conversation)
             if self.wire.goodbye():
                 self.hang_up(abort=not self.wire.held)  # nothing is under way that a reset could destroy
             self._pump()
@@ -415,7 +417,9 @@ class Connection(Upgraded):
         conversation.ends_at = inf
         if conversation.gone:
             return
-        if conversation in self.server.vouched:
+        if conversation.tunnel:
+            self.end_tunnel(conversation)
+        elif conversation in self.server.vouched:
             self.close_websocket(conversation, 1008, "authentication expired")
         elif conversation.waiting:
             self.underway.withdraw(conversation)

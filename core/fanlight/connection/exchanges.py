@@ -443,7 +443,7 @@ class Exchanges(ABC):
         conversation.routine = None
         if conversation.number:
             self.server.enlisted.pop(conversation.number, None)
-        if conversation.socket is not None:
+        if self.server.vouched:
             self.server.vouched.pop(conversation, None)
         if self._conversations.pop(conversation.stream, None) is None:
             return

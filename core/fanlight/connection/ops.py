@@ -16,7 +16,7 @@ from ..asks import ClientGone, LimitTime, Moment, Sleep
 from ..auth.session_table import IDLE_SECONDS
 from ..background import Begin
 from ..health.latch import Await
-from ..http.request import ReadBody
+from ..http.request import ReadBody, TakeBody
 from ..http.response import Refused, Response, SendBody
 from ..http.websocket import (
     AcceptWebSocket,
@@ -25,6 +25,7 @@ from ..http.websocket import (
     Enlist,
     HasLeft,
     NextMessage,
+    OpenTunnel,
     PeerClosed,
     SendMessage,
     SendTexts,
@@ -120,6 +121,44 @@ def _collect_body(connection: Connection, conversation: Conversation, op: ReadBo
     return body
 
 
+def _open_piece(connection: Connection, conversation: Conversation, op: TakeBody) -> Any:
+    """The client's time for a body runs while somebody waits for it; a tunnel may be silent.
+
+    Small pieces do not begin it anew, or a byte now and then would hold a
+    routine for ever.
+    """
+    if op.limit is not None:
+        left = min(conversation.patience, connection.limits.body_progress)
+        conversation.read_by = connection.now.mono + left
+    return _take_piece(connection, conversation, op)
+
+
+def _take_piece(connection: Connection, conversation: Conversation, op: TakeBody) -> Any:
+    """Whatever has arrived, or `PARKED`."""
+    if conversation.gone:
+        return Thrown(ClientGone())
+    if conversation.socket is not None or (op.limit is None) is not conversation.started:
+        return _misplaced(op)
+    length = conversation.exchange.request.head.length
+    if op.limit is not None and length is not None and length > op.limit:
+        return None
+    try:
+        data, ended = connection.wire.take_body(conversation.stream)
+    except BrokenBody:
+        return b"" if op.limit is None else Thrown(Refused(BAD_REQUEST))
+    conversation.body_size += len(data)
+    if op.limit is not None and conversation.body_size > op.limit:
+        return None
+    if not data and not ended:
+        return PARKED
+    conversation.come += len(data)
+    conversation.patience = conversation.read_by - connection.now.mono
+    if conversation.come >= connection.limits.progress_bytes:
+        conversation.come, conversation.patience = 0, inf
+    conversation.read_by = inf
+    return data
+
+
 def _send_body(connection: Connection, conversation: Conversation, op: SendBody) -> Any:
     """Write a piece of a streamed body, and go on when there is room for the next."""
     if conversation.gone:
@@ -160,6 +199,16 @@ def _accept(connection: Connection, conversation: Conversation, op: AcceptWebSoc
     if isinstance(fields, Response):
         return Thrown(Refused(fields))
     connection.accept_websocket(conversation, fields + op.fields, op.limit)
+    return None
+
+
+def _open_tunnel(connection: Connection, conversation: Conversation, op: OpenTunnel) -> Any:
+    """Answer the handshake; there is no parser from here on."""
+    if conversation.gone:
+        return Thrown(ClientGone())
+    if conversation.started:
+        return _misplaced(op)
+    connection.open_tunnel(conversation, op.fields)
     return None
 
 
@@ -346,8 +395,10 @@ def _close_websocket(connection: Connection, conversation: Conversation, op: Clo
 OPENS: Mapping[type, Attempt] = {
     Sleep: _sleep,
     ReadBody: _open_body,
+    TakeBody: _open_piece,
     SendBody: _send_body,
     AcceptWebSocket: _accept,
+    OpenTunnel: _open_tunnel,
     NextMessage: _open_next,
     SendMessage: _send_message,
     SendTexts: _send_texts,
@@ -368,6 +419,7 @@ OPENS: Mapping[type, Attempt] = {
 ATTEMPTS: Mapping[type, Attempt] = {
     Sleep: _wake,
     ReadBody: _read_body,
+    TakeBody: _take_piece,
     SendBody: _room,
     NextMessage: _next,
     SendMessage: _room,

@@ -29,13 +29,25 @@ class Upgraded(Exchanges):
         """Answer the handshake; the stream's bytes are frames from here on."""
         from ..wire.ws import WebSocket  # wsproto is imported when the first one comes
 
-        fields = conversation.exchange.fields(Response(101, fields))
         conversation.socket = WebSocket(limit=limit, overhead=self.limits.message_overhead_bytes)
+        self.open_tunnel(conversation, fields)
+
+    def open_tunnel(self, conversation: Conversation, fields: Fields) -> None:
+        """Answer a handshake; whose the stream's bytes are from here on is for the caller to say."""
+        fields = conversation.exchange.fields(Response(101, fields))
+        conversation.tunnel = conversation.socket is None
         self.wire.upgrade(conversation.stream, fields, self.server.date(self))
         conversation.unended = True
         if self.wire.protocol != "h2":
             self.speak("websocket")
         self._head_written(conversation, 200 if conversation.exchange.request.head.version == "2" else 101)
+
+    def end_tunnel(self, conversation: Conversation) -> None:
+        """End it at once: what a Close would be is for those at its ends to say."""
+        self.wire.reset(conversation.stream)
+        self._abandon(conversation)
+        if self.wire.over:
+            self.hang_up(abort=True)
 
     def read_items(self, conversation: Conversation) -> None:
         """Take messages while the routine can use them; it reads ahead, but not past an unsent reply."""

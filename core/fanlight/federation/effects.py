@@ -47,7 +47,7 @@ class Replied:
         return next((value for known, value in self.fields if known == name), None)
 
 
-Reason = Literal["refused", "timeout", "unreachable", "broken", "too large", "interrupted"]
+Reason = Literal["refused", "timeout", "unreachable", "broken", "too large", "interrupted", "crowded"]
 
 
 @frozen

@@ -41,7 +41,9 @@ class Leadership:
 
     `skipped` happens when somebody asks not to wait for the catching up,
     `promoted` when somebody asks for the promotion, `lost` when a leader has to
-    stop being one.
+    stop being one.  `epoch` is known from `IsLeader` on where a lock makes the
+    leader: a number that is higher than that of every leader before, for a guard
+    to compare (a fencing token).  It may have gaps.
     """
 
     def __init__(self, watchers: tuple[Watcher, ...] = ()) -> None:
@@ -52,6 +54,7 @@ class Leadership:
         self.promoted = Occasion()
         self.lost = Occasion()
         self.reason = ""
+        self.epoch: int | None = None
 
     @property
     def state(self) -> State:

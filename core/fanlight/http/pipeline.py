@@ -7,13 +7,16 @@ carry.  The pipeline never touches the wire and never waits by itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..auth.decisions import Admission, Refusal
 from ..auth.fields import common_fields
-from ..auth.gates import Decision
+from ..auth.gates import UNAUTHORIZED, Decision
+from ..auth.groups import GROUPS
 from ..auth.host import redirect_to_https
 from ..observe.records import Exposure, Report
+from .forwarding import LOOP, asks_for_websocket
 from .request import Request
 from .response import Fields, Response, empty, text
 from .router import UNKNOWN, Handler, Place, decode_segments
@@ -120,7 +123,7 @@ class Exchange:
         self.security = self.request.listener.gates.record(self.request, decision)
         return decision.answer
 
-    def _dispatch(self, params: dict[str, str]) -> Routine[Response | None] | Response:
+    def _dispatch(self, params: Mapping[str, str]) -> Routine[Response | None] | Response:
         """404, 405, 400 or the handler's routine (after every gate: strangers cannot map paths)."""
         request, place = self.request, self.place
         if place is None:
@@ -129,25 +132,55 @@ class Exchange:
         if route is None:
             return place.not_allowed()
         if params:
-            decoded = decode_segments(params)
+            decoded = decode_segments(params, "path" if route.forwards else "")
             if decoded is None:
                 return BAD_PATH
             request.params = decoded
         # An extended CONNECT (RFC 8441) was read as a GET; only a WebSocket route may take it as one,
         # and only such a route says what is wrong with the CONNECT of HTTP/1.1.
-        if (request.method == "CONNECT" or request.head.protocol is not None) and not route.websocket:
+        if (request.method == "CONNECT" or request.head.protocol is not None) and not (
+            route.websocket or route.forwards
+        ):
             return place.not_allowed()
         if route.websocket:
             greeting = handshake(request.head)
             if isinstance(greeting, Response):
                 return greeting
-            if not request.listener.gates.websocket_origin(request):
-                assert self.decision is not None
-                return self._refused(self.decision.settled(request.head).refused(FORBIDDEN, "cross-site WebSocket"))
+        opens = route.websocket or (route.forwards and asks_for_websocket(request.head))
+        if opens and not request.listener.gates.websocket_origin(request):
+            assert self.decision is not None
+            return self._refused(self.decision.settled(request.head).refused(FORBIDDEN, "cross-site WebSocket"))
         request.route = route
         if route.websocket and self.decision is not None and "cookie" in request.head.values:
             return self._carry(self.decision, route.handler)
         return route.handler(request)
+
+    def reroute(self, target: str) -> Routine[Response | None] | Response:
+        """The answer to the same caller's request for another `target` of this listener.
+
+        For a handler whose request is about this process after all: the gates
+        have passed the caller, so only what the target's group has of its own is
+        asked, its roles and its rule for writes of other sites.  A WebSocket's
+        first message says anew who is there.  Another route that forwards is a
+        loop.
+        """
+        request = self.request
+        request.head = request.head.retargeted(target)
+        request.path, request.query = request.head.path, request.head.query
+        self.place, params = request.listener.router.match(request.path)
+        if self.place is not None and any(route.forwards for route in self.place.routes.values()):
+            return LOOP
+        group = GROUPS[self.place.group if self.place is not None else "fallback"]
+        identity, gates = request.identity, request.listener.gates
+        if gates.is_foreign_write(request, group.name):
+            return FORBIDDEN
+        if group.authentication == "required":
+            privileged = self.place is not None and self.place.privileged
+            if identity is None or not gates.allows(identity, group.name, privileged=privileged):
+                return UNAUTHORIZED
+        else:
+            request.identity = None
+        return self._dispatch(params)
 
     async def _carry(self, decision: Decision, handler: Handler) -> Response | None:
         """A handshake with a cookie: whose session it is, before the first message says who is there."""

@@ -9,6 +9,7 @@ to its body.  Neither touches the wire.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from ..asks import Op
@@ -32,6 +33,20 @@ class ReadBody(Op["bytes | None"]):
     __slots__ = ("limit",)
 
     def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+
+class TakeBody(Op["bytes | None"]):
+    """What has come of the request body, as soon as something has; b"" is its end.
+
+    None when it is longer than `limit` bytes in all.  Without a limit it takes
+    the bytes of a tunnel (`OpenTunnel`), which may be silent for as long as it
+    likes.  Asking is what makes the server send `100 Continue`.
+    """
+
+    __slots__ = ("limit",)
+
+    def __init__(self, limit: int | None) -> None:
         self.limit = limit
 
 
@@ -95,6 +110,13 @@ class Head:
         self.expects = expects
         self.upgrade = upgrade
         self.cache: Any = None
+
+    def retargeted(self, target: str) -> Head:
+        """The same head with another path and query."""
+        other = copy(self)
+        other.path, _, other.query = target.partition("?")
+        other.cache = None
+        return other
 
     def count(self, name: str) -> int:
         """How many fields are called `name` (lower case)."""

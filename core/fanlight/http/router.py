@@ -36,6 +36,8 @@ class Route:
     `{name}` in the path matches one segment, a final `{*name}` the rest, which
     is not empty.  GET answers HEAD too.  `privileged`: internal users and
     superusers only.  `websocket`: a GET with upgrade, or an extended CONNECT.
+    `forwards`: another server answers; a parameter `path` stays encoded, and
+    WebSocket handshakes pass.  The method `*` is every one without a route.
     """
 
     method: str
@@ -44,6 +46,7 @@ class Route:
     handler: Handler = field(eq=False, repr=False)
     privileged: bool = False
     websocket: bool = False
+    forwards: bool = False
 
 
 class Place:
@@ -78,8 +81,9 @@ class Place:
         self.routes[route.method] = route
 
     def find(self, method: str) -> Route | None:
-        """The route for `method`; HEAD is served by GET, and so is CONNECT, if the route is a WebSocket's."""
-        return self.routes.get(method) or (self.routes.get("GET") if method in ("HEAD", "CONNECT") else None)
+        """The route for `method`; HEAD is served by GET, and so is a WebSocket's CONNECT; all by `*`."""
+        routes = self.routes
+        return routes.get(method) or (routes.get("GET") if method in ("HEAD", "CONNECT") else None) or routes.get("*")
 
     def not_allowed(self) -> Response:
         """405 with the methods of the path (RFC 9110 15.5.6), an empty body."""
@@ -117,12 +121,12 @@ class Router:
         return None, {}
 
 
-def decode_segments(params: Mapping[str, str]) -> dict[str, str] | None:
-    """Captured segments percent-decoded; None when one of them is not UTF-8."""
+def decode_segments(params: Mapping[str, str], raw: str = "") -> dict[str, str] | None:
+    """Captured segments percent-decoded, but for the one called `raw`; None when one of them is not UTF-8."""
     from urllib.parse import unquote_to_bytes  # brings ipaddress: a program that only describes an app needs neither
 
     try:
-        return {name: unquote_to_bytes(value).decode() for name, value in params.items()}
+        return {name: value if name == raw else unquote_to_bytes(value).decode() for name, value in params.items()}
     except UnicodeDecodeError:
         return None
 

@@ -48,6 +48,17 @@ class AcceptWebSocket(Op[None]):
 
 
 @frozen
+class OpenTunnel(Op[None]):
+    """Answer a handshake as another server did, with `fields`; from here on bytes pass untouched both ways.
+
+    `TakeBody` and `SendBody` are for them.  The fields are those of a 101; on
+    HTTP/2 it becomes a 200 (RFC 8441 section 5).
+    """
+
+    fields: Fields
+
+
+@frozen
 class NextMessage(Op["str | bytes | PeerClosed"]):
     """The next message: text as str, binary as bytes, or the end of them.
 

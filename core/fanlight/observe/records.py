@@ -77,6 +77,13 @@ class Trouble:
 
 
 @frozen
+class Recovery:
+    """What a `Trouble` told is over."""
+
+    text: str
+
+
+@frozen
 class Checked:
     """A readiness check fails now for another reason than before, or passes again (`reason` empty)."""
 

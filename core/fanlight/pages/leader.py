@@ -23,6 +23,8 @@ async def status(request: Request) -> Response:
 
 async def promote(request: Request) -> Response:
     """`POST /api/leader/promote`: 200 when it was asked for, now or before; 400 before the process could lead."""
+    if request.server.leadership.state == "ReadyToPromote":
+        request.server.app.audit("alter", "leadership", {"PromoteV1": {}}, request.user())
     try:
         promoted = request.server.leadership.promote()
     except Exception as error:  # noqa: BLE001 - a watcher of the program's; the promotion stands, and it is that which was asked for
@@ -33,8 +35,11 @@ async def promote(request: Request) -> Response:
 
 async def skip_catchup(request: Request) -> Response:
     """`POST /api/leader/skip-catchup`: 204, or 400 before the process has begun to catch up."""
+    leadership = request.server.leadership
+    if leadership.state == "CatchingUp" and not leadership.skipped.happened:
+        request.server.app.audit("alter", "leadership", {"SkipCatchupV1": {}}, request.user())
     try:
-        skipped = request.server.leadership.skip_catchup()
+        skipped = leadership.skip_catchup()
     except Exception as error:  # noqa: BLE001 - as above
         await Report(Failure("a watcher of the leadership", error))
         skipped = True

@@ -1,8 +1,9 @@
 """`GET /metrics/public`: the metrics of this process and of its workers, merged into one text.
 
 Every worker process that is registered is asked for its `/metrics`, all at
-once.  One that does not answer in time, or answers nonsense, is left out,
-logged, and shown as down; the answer is a 200 all the same.  What the answers
+once.  One that does not answer in time, or answers nonsense, is left out
+and shown as down; the answer is a 200 all the same, and the log is told when an
+outage begins and when it is over.  What the answers
 become is `federation`'s, how the text is sent `metrics`'s.
 """
 
@@ -19,7 +20,7 @@ from ..http.options import parse_options
 from ..http.request import Request
 from ..http.response import Response, empty
 from ..observe.negotiation import PROTOBUF, TEXT
-from ..observe.records import Report, Trouble
+from ..observe.records import Recovery, Report, Trouble
 from .metrics import everything, respond
 
 if TYPE_CHECKING:
@@ -50,7 +51,12 @@ async def public(request: Request) -> Response:
         return empty(503)
     directory = _directory(app)
     found = await _federated(list(app.workers.remote), directory)
-    await _tell([f"{replica.full_name}/{process}: {each.trouble}" for replica, process, each in found if each.trouble])
+    seen = [(replica, process, each.trouble) for replica, process, each in found]
+    failed, back = request.server.outages.news(seen)
+    if failed:
+        await Report(Trouble(f"workers left out of a scrape: {_few(failed)}"))
+    if back:
+        await Report(Recovery(f"workers are back: {_few(back)}"))
     own, failures = await everything(request.server, TEXT)
 
     def conflict(name: str) -> None:
@@ -94,8 +100,7 @@ async def _ask(addresses: Sequence[Address]) -> Sequence[Reply]:
     return answered
 
 
-async def _tell(troubles: Sequence[str]) -> None:
-    """One record for a scrape, however many workers are down."""
-    if troubles:
-        more = f" and {len(troubles) - 5} more" if len(troubles) > 5 else ""
-        await Report(Trouble(f"workers left out of a scrape: {'; '.join(troubles[:5])}{more}"))
+def _few(names: Sequence[str]) -> str:
+    """One line, however many workers there are."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{'; '.join(names[:5])}{more}"

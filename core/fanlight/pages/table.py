@@ -18,6 +18,9 @@ _METADATA = "/.well-known/oauth-protected-resource"
 _RESOURCES = ("", "/api/mcp/agent", "/api/mcp/developer")
 """What may be appended to the path; the document is the same (RFC 9728 3.1)."""
 
+PROCESS = "/api/cluster/{cluster_id}/replica/{replica_id}/process/{process}/"
+"""What stands before every path of a worker process (operations.md section 10)."""
+
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", "base", page("root.home")),
     Route("GET", "/static/{*path}", "base", page("files.static")),
@@ -62,6 +65,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/leader/promote", "leader", page("leader.promote")),
     Route("POST", "/api/leader/skip-catchup", "leader", page("leader.skip_catchup")),
     Route("GET", "/clusters", "internal", page("clusters.clusters")),
+    *(Route("*", PROCESS + rest, "internal", page("replica.replica"), forwards=True) for rest in ("", "{*path}")),
     Route("GET", "/api/catalog/dump", "internal", page("catalog.catalog_dump"), privileged=True),
     Route("GET", "/api/catalog/check", "internal", page("catalog.catalog_check"), privileged=True),
     Route("POST", "/api/catalog/inject-audit-events", "internal", page("catalog.inject_audit_events"), privileged=True),

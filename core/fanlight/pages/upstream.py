@@ -1,7 +1,7 @@
 """`/internal-console/` in front of another server: its pages, streamed through (operations.md section 9).
 
 Only GET and HEAD go through, with new requests that hold neither the caller's
-credentials nor anything that belongs to one connection.  Where requests go is
+credentials nor anything that belongs to one connection (`http.forwarding`).  Where requests go is
 settled by the settings alone: of the caller's target only what follows the
 prefix is used, and the label of a preview build, which is a strict word.  An
 engine connects and reads.
@@ -17,8 +17,9 @@ from attrs import field, frozen
 
 from ..asks import Effect
 from ..auth.cookies import session_values
+from ..http.forwarding import LOOP, has_passed, receivable, sendable
 from ..http.query import BadQuery, parse_query
-from ..http.response import Fields, Response, SendBody, empty, html
+from ..http.response import Fields, Refused, Response, SendBody, empty, html
 from .document import FORMS, document
 
 if TYPE_CHECKING:
@@ -34,15 +35,6 @@ _LABEL = re.compile(r"console-git-[a-z0-9-]{0,50}[a-z0-9]")
 _ATTRIBUTES = "Path=/internal-console; Secure; HttpOnly; SameSite=Lax"
 _UNREACHABLE = empty(400)
 _NO_PREVIEW = empty(405, ("allow", "GET,HEAD"))
-
-_HOP_BY_HOP = frozenset(
-    ("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-connection", "http2-settings")
-)
-"""Fields of one connection (RFC 9110 7.6.1); what `connection` names comes on top, and everything `proxy-…`."""
-_KEPT_BACK = frozenset(("host", "authorization", "cookie", "content-length", "expect", "x-forwarded-for"))
-"""Of a request: the caller's credentials, and what belongs to the body that is not sent."""
-_OURS = frozenset(("date",))
-"""Of a response: what this server says itself."""
 
 _CONFIRM = """<main><h1>Preview build</h1>
 <p>This browser will be shown the console's build <code>{label}</code> instead of the usual one, for a day.</p>
@@ -83,14 +75,11 @@ class CloseUpstream(Effect[None]):
     handle: Any = field(repr=False)
 
 
-class BrokenOff(Exception):
-    """The other server ended in the middle of a body, so ours ends there too."""
-
-
 async def forward(request: Request, upstream: str) -> Response:
     """GET below `/internal-console/` where an upstream is configured: its answer, or what to do with a preview build.
 
-    Nobody answers: 400, empty; for a preview build 502 and a page that leads back.
+    Nobody answers: 400, empty; for a preview build 502 and a page that leads
+    back.  508 for a request that has come through here before.
     """
     settings = request.server.app.settings
     if settings.console_preview_suffix is not None:
@@ -100,10 +89,12 @@ async def forward(request: Request, upstream: str) -> Response:
     label = _chosen(request, settings)
     base = upstream.removesuffix("/") if label is None else f"https://{label}.{settings.console_preview_suffix}"
     rest = request.path.removeprefix(PREFIX) + (f"?{request.query}" if request.query else "")
-    opened = await OpenUpstream(request.method, base + rest, sendable(request.head.fields, request))
-    if opened is None:
+    if has_passed(request):
+        return LOOP
+    opened = await OpenUpstream(request.method, base + rest, sendable(request))
+    fields = receivable(opened.fields) if opened is not None else None
+    if opened is None or fields is None:
         return _UNREACHABLE if label is None else _failure(label)
-    fields = tuple(pair for pair in end_to_end(opened.fields) if pair[0] not in _OURS)
     if opened.status in (204, 304):
         await CloseUpstream(opened.handle)
         return empty(opened.status, *(pair for pair in fields if pair[0] != "content-length"))
@@ -130,28 +121,13 @@ def is_label(text: str) -> bool:
     return _LABEL.fullmatch(text) is not None
 
 
-def end_to_end(fields: Fields) -> Fields:
-    """`fields` without those of one connection."""
-    named = {
-        word.strip().lower() for name, value in fields if name == "connection" for word in value.split(",") if word
-    }
-    dropped = _HOP_BY_HOP | named
-    return tuple((name, value) for name, value in fields if name not in dropped and not name.startswith("proxy-"))
-
-
-def sendable(fields: Fields, request: Request) -> Fields:
-    """The fields of a request that the other server may see."""
-    kept_back = _KEPT_BACK | {request.server.app.dialect.user_header}
-    return tuple((name, value) for name, value in end_to_end(fields) if name not in kept_back)
-
-
 async def _relay(handle: Any) -> None:
-    """The body, as fast as the client takes it; raises `BrokenOff`."""
+    """The body, as fast as the client takes it; one that breaks off there breaks off here, and is no bug of ours."""
     try:
         while data := await ReadUpstream(handle):
             await SendBody(data)
         if data is None:
-            raise BrokenOff
+            raise Refused(_UNREACHABLE)
     finally:
         await CloseUpstream(handle)
 

@@ -6,12 +6,11 @@ change is in the audit log.
 
 from __future__ import annotations
 
-from json import dumps
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from ..catalog.audit_log import Draft
+from ..catalog.audit_log import drafted
 from ..config.system import BadValue
 from .errors import SqlError, unknown_variable
 
@@ -46,7 +45,7 @@ class SystemAccess:
             except BadValue:
                 return SqlError(f'invalid value for parameter "{each}": "{value}"', "22023")
             details = {"SetV1": {"name": each, "value": now if value is not None else None}}
-            self.log.add([Draft("alter", "system", dumps(details, separators=(",", ":")), self.user)], wall)
+            self.log.add([drafted("alter", "system", details, self.user)], wall)
         return None
 
     def show(self, name: str) -> str | SqlError | None:

@@ -49,6 +49,10 @@ class AdvisoryLock(Lock):
             self.give_back()
             if not pause.ended:
                 raise ConnectionError("no answer")
+        if answer == b"t":
+            # Numbers of transactions only grow, over all databases and restarts of a server; a standby has none.
+            epoch = self._ask(b"select txid_current()", pause)
+            self.epoch = int(epoch) if epoch is not None else None
         return answer == b"t"
 
     def hold(self, pause: Pause) -> str:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import stat
 from typing import Any
 from weakref import WeakSet
 
 from .leaders import Lock, Pause
 
+_MOST = 256
+"""What is read of the file."""
 _open: WeakSet[Any] = WeakSet()
 
 
@@ -36,8 +39,7 @@ class FileLock(Lock):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Between the two somebody may have put another file there.
             if self._named(file):
-                os.ftruncate(file, 0)
-                os.write(file, b"%d\n" % os.getpid())  # for whoever looks: nothing depends on it
+                self.epoch = _next_epoch(file)
                 self._file, file = file, -1
                 return True
         except BlockingIOError:
@@ -69,6 +71,21 @@ class FileLock(Lock):
         except OSError:
             return False
         return os.path.samestat(found, os.fstat(file))
+
+
+def _next_epoch(file: int) -> int:
+    """Count one up in the file, beside the id of the process; on disk before anybody leads by it.
+
+    Written over in place and never cut short first, so that no crash between
+    two steps makes the count begin anew.  A file that holds no count begins at 1.
+    """
+    counted = re.search(rb"^epoch ([0-9]{1,18})$", os.pread(file, _MOST, 0), re.MULTILINE)
+    epoch = int(counted[1]) + 1 if counted is not None else 1
+    text = b"%-20d\nepoch %d\n" % (os.getpid(), epoch)
+    os.pwrite(file, text, 0)
+    os.ftruncate(file, len(text))
+    os.fsync(file)
+    return epoch
 
 
 def _in_child() -> None:

@@ -57,7 +57,12 @@ class Pause:
 
 
 class Lock(ABC):
-    """What only one process has at a time.  Used by one thread."""
+    """What only one process has at a time.  Used by one thread.
+
+    `epoch`, once it was taken: more than at every taking before.
+    """
+
+    epoch: int | None = None
 
     @abstractmethod
     def take(self, pause: Pause) -> bool:
@@ -96,6 +101,7 @@ class Candidate:
     def _run(self) -> None:
         try:
             if self._promoted() and self._taken():
+                self._leadership.epoch = self._lock.epoch
                 log.info("this process is the leader")
                 self._leadership.move("set_is_leader")
                 self._lead()

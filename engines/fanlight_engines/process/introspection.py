@@ -208,6 +208,7 @@ def _controller(server: Server, thread: int, stopped: Stopped) -> dict[str, Any]
         "leadership": {
             "leader": type(server.app.leader).__name__,
             "state": server.leadership.state,
+            "epoch": server.leadership.epoch,
             "lost": server.leadership.reason or None,
         },
     }

@@ -215,7 +215,8 @@ AUDIT_EVENTS = Relation(
         Column("occurred_at", "timestamptz", "When."),
     ),
     rows=unserved,
-    doc="The audit log: changes of system variables, and what was injected; the last 10,000 events, oldest first.",
+    doc="The audit log: changes of system variables, what was injected, and, while the app is served, changes of its "
+    "catalog and of leadership; the last 10,000 events, oldest first.",
     cost="A microsecond for each event.",
     privileged=True,
 )

@@ -8,7 +8,7 @@ import pytest
 
 from fanlight import App, Ask, Race, Refused, Request, Response, SendBody, Sleep
 from fanlight.asks import Moment
-from fanlight.http.request import ReadBody
+from fanlight.http.request import ReadBody, TakeBody
 from fanlight.http.websocket import (
     AcceptWebSocket,
     Attend,
@@ -16,6 +16,7 @@ from fanlight.http.websocket import (
     Enlist,
     HasLeft,
     NextMessage,
+    OpenTunnel,
     PeerClosed,
     SendMessage,
     SendTexts,
@@ -95,6 +96,9 @@ class Trial:
         (Sleep(0), None),
         (Sleep(5), None),
         (ReadBody(10), BaseException),
+        (TakeBody(10), BaseException),
+        (TakeBody(None), BaseException),
+        (OpenTunnel(()), BaseException),
         (SendBody(b"late"), None),
         (AcceptWebSocket(10), BaseException),
         (NextMessage(), PeerClosed(1006)),
@@ -403,3 +407,79 @@ def test_a_signal_that_nobody_waits_for_is_kept() -> None:
     signal.set(5.0)
     assert signal.at == 5.0
     assert signal.arm is None
+
+
+# ---- bodies in pieces, and tunnels -----------------------------------------------
+
+POST = b"POST /it HTTP/1.1\r\nhost: localhost\r\ncontent-length: 6\r\n\r\n"
+
+
+def test_a_body_is_taken_as_it_comes() -> None:
+    trial = Trial(TakeBody(10), TakeBody(10), TakeBody(10), TakeBody(10))
+    wire = trial.connect(POST)
+    assert trial.seen == []
+    wire.send(b"ab")
+    assert trial.seen == [b"ab"]
+    wire.send(b"cdef")
+    assert trial.seen == [b"ab", b"cdef", b"", b""]
+
+
+def test_too_much_of_a_body_is_known_before_it_comes() -> None:
+    trial = Trial(TakeBody(5), TakeBody(6))
+    trial.connect(POST).send(b"abcdef")
+    assert trial.seen == [None, b"abcdef"]
+
+
+def test_taking_a_body_has_its_time() -> None:
+    trial = Trial(TakeBody(10))
+    wire = trial.connect(POST)
+    trial.sim.advance(LIMITS.body_progress + 1)
+    assert trial.seen == [408]
+    assert wire.half_closed
+
+
+@pytest.mark.parametrize("ask", [TakeBody(None), SendBody(b"x")])
+def test_there_is_no_tunnel_before_it_is_open(ask: Ask[Any]) -> None:
+    trial = Trial(ask)
+    trial.connect()
+    assert trial.seen == [RuntimeError]
+
+
+@pytest.mark.parametrize("ask", [TakeBody(10), OpenTunnel(())])
+def test_there_is_no_request_after_its_answer_began(ask: Ask[Any]) -> None:
+    for streamed in (True, False):
+        trial = Trial(*(() if streamed else (OpenTunnel(()),)), ask, streamed=streamed)
+        trial.connect()
+        assert trial.seen[-1] is RuntimeError
+
+
+def test_a_tunnel_is_silent_for_as_long_as_it_likes() -> None:
+    trial = Trial(OpenTunnel((("x", "y"),)), TakeBody(None), SendBody(b"out"), TakeBody(None), TakeBody(None))
+    wire = trial.connect()
+    trial.sim.advance(100_000)
+    assert wire.received.startswith(b"HTTP/1.1 101 ")
+    wire.send(b"in")
+    assert trial.seen == [None, b"in", None]
+    assert wire.received.endswith(b"\r\n\r\nout")
+    wire.finish()
+    assert trial.seen[3:] == [b"", b""]
+
+
+def test_small_pieces_do_not_win_time() -> None:
+    trial = Trial(*[TakeBody(1000)] * 20)
+    wire = trial.connect(b"POST /it HTTP/1.1\r\nhost: localhost\r\ncontent-length: 900\r\n\r\n")
+    for _ in range(5):
+        trial.sim.advance(LIMITS.body_progress / 4)
+        wire.send(b"x")
+    assert trial.seen[:4] == [b"x"] * 3 + [408]
+
+
+@VERSIONS
+def test_a_server_that_ends_does_not_wait_for_tunnels(version: str) -> None:
+    trial = Trial(OpenTunnel(()), TakeBody(None), websocket=False)
+    http = HttpConnection(trial.sim.connect(), version)
+    http.begin(Outgoing(target="/it", finished=False))
+    assert trial.seen == [None]
+    trial.sim.shutdown(60)
+    assert next(kind for kind in trial.seen if kind is not None).__name__ == "ClientGone"
+    assert trial.sim.server.drained or trial.sim.wires[0].half_closed

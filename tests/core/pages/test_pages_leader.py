@@ -133,3 +133,22 @@ def test_an_app_that_is_served_again_stands_anew_but_for_what_the_program_did(ve
         sims = Sim(app), Sim(app)
         assert ask(sims[1], version, "GET", "status").body == b'{"status":"%b"}' % state
         assert (app.leadership is first) == (app is manual)
+
+
+def test_what_was_asked_for_is_in_the_audit_log_with_who_asked(version: str) -> None:
+    app = App(leader=ManualLeader())
+    app.wall = lambda: 7.0
+    sim = Sim(app)
+    for path in ("promote", "skip-catchup"):
+        assert ask(sim, version, "POST", path).status == 400
+    app.leadership.set_catching_up()
+    for _ in range(2):
+        assert ask(sim, version, "POST", "skip-catchup").status == 204
+    app.leadership.set_ready_to_promote()
+    for _ in range(2):
+        assert ask(sim, version, "POST", "promote", ("authorization", "Basic YWRhOg==")).status == 200
+    told = [(each.event.details, each.event.user) for each in app.audit_log.events()]
+    assert [each for each in told if "StateV1" not in each[0]] == [
+        ('{"SkipCatchupV1":{}}', "anonymous_http_user"),
+        ('{"PromoteV1":{}}', "ada"),
+    ]

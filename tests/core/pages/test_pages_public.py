@@ -14,7 +14,7 @@ from fanlight import App
 from fanlight.federation.effects import RULES, AskWorkers, Call, NoReply, Replied, Reply, WorkOut, finish
 from fanlight.federation.rules import encode_rules
 from fanlight.observe.gathering import ReportCollector
-from fanlight.observe.records import Trouble
+from fanlight.observe.records import Recovery, Trouble
 from fanlight.pages.public import PATIENCE
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing
@@ -105,6 +105,26 @@ def test_who_is_down_is_told_once_for_a_scrape() -> None:
             "quickstart.r2/1: refused; quickstart.r2/2: refused; quickstart.r2/3: refused and 2 more"
         )
     ]
+
+
+def test_an_outage_is_told_once_and_so_is_its_end() -> None:
+    replies: dict[str, Reply] = {"unix:/0": Replied(200, TEXT, CHILD), "127.0.0.1:7001": Replied(200, TEXT, CHILD)}
+    sim, _ = serving(application(), replies)
+
+    def told() -> list[object]:
+        before = len(sim.notes)
+        assert get(sim).status == 200
+        return [note for note in sim.notes[before:] if isinstance(note, (Trouble, Recovery))]
+
+    assert told() == []
+    del replies["unix:/0"]
+    assert told() == [Trouble("workers left out of a scrape: quickstart.r1/0: refused")]
+    assert told() == []
+    del replies["127.0.0.1:7001"]
+    assert told() == [Trouble("workers left out of a scrape: quickstart.r1/1: refused")]
+    replies["unix:/0"] = replies["127.0.0.1:7001"] = Replied(200, TEXT, CHILD)
+    assert told() == [Recovery("workers are back: quickstart.r1/0; quickstart.r1/1")]
+    assert told() == []
 
 
 def test_a_process_whose_address_is_of_no_use_is_down() -> None:

@@ -9,7 +9,7 @@ from fanlight.auth.groups import CONFIGURED_GROUPS, GROUPS
 from fanlight.config.listeners import ALL_GROUPS
 from fanlight.http.router import Router
 from fanlight.pages.loading import Page
-from fanlight.pages.table import ROUTES
+from fanlight.pages.table import PROCESS, ROUTES
 from fanlight.server import Server
 from tests.sim import START, Seeded
 
@@ -47,7 +47,8 @@ def test_dumps_are_privileged_and_probes_are_not() -> None:
 
 
 def test_what_changes_something_is_no_get() -> None:
-    assert {route.method for route in ROUTES} <= {"GET", "POST", "PUT", "DELETE"}
+    assert {route.method for route in ROUTES if not route.forwards} <= {"GET", "POST", "PUT", "DELETE"}
+    assert {route.path for route in ROUTES if route.forwards} == {PROCESS, PROCESS + "{*path}"}
     assert {route.method for route in ROUTES if route.path == "/api/sql"} == {"POST"}
 
 
