@@ -20,7 +20,6 @@ _FEATURES = {
     "webhook_release": "webhooks",
     "sink_error": "webhooks",
     "secret_remove": "webhooks",
-    "replica_add": "worker clusters",
 }
 
 

@@ -80,7 +80,7 @@ def _stub(kind: str, answers: Mapping[str, Json]) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
         return
     if kind == "ws-echo":
-        raise Skipped("not built yet: worker clusters")
+        raise Skipped("not built yet: the proxy to workers")
     handler = type("Stub", (_HANDLERS[kind.partition(":")[0]],), {"given": kind.partition(":")[2], "answers": answers})
     with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

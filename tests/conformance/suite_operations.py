@@ -7,6 +7,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from urllib.parse import urlencode
 
 from attrs import Factory, define, evolve
@@ -14,7 +15,7 @@ from attrs import Factory, define, evolve
 from fanlight.auth.oidc import OidcSettings
 
 from ..clients.messages import Answer, Outgoing
-from . import controls, stubs
+from . import controls, stubs, worlds
 from .match_operations import match
 from .model import Case, Json, Mismatch, Skipped, agree, require
 from .reach import unbuilt_page
@@ -136,6 +137,7 @@ class _Play:
     world: World
     saved: dict[str, Answer] = Factory(dict)
     started: dict[str, Started] = Factory(dict)
+    held: ExitStack = Factory(ExitStack)
 
     def step(self, step: Mapping[str, Json]) -> None:
         """Play one step."""
@@ -222,6 +224,10 @@ class _Play:
 
     def control(self, step: Mapping[str, Json]) -> None:
         """Change the server from outside."""
+        if step["verb"] == "replica_add":
+            for replica in self.held.enter_context(stubs.replicas({"replicas": [step]})):
+                worlds.register(self.stage.app, replica)
+            return
         controls.control(self.stage, step)
 
     def hook(self, step: Mapping[str, Json]) -> None:
@@ -270,7 +276,7 @@ def _refuse_unbuilt(case: Case, world: World, stage: Stage) -> None:
                 page = unbuilt_page(stage.app, path, groups)
                 if page:
                     raise Skipped(f"not built yet: {page}")
-        if step["op"] == "control":
+        if step["op"] == "control" and step["verb"] != "replica_add":
             controls.refuse_unbuilt(step)
 
 
@@ -290,8 +296,9 @@ def _perform(case: Case, world: World, version: str, target: Target) -> None:
     with staged(target, world, version) as (stage, talk):
         _refuse_unbuilt(case, world, stage)
         performance = _Play(stage, talk, case, world)
-        for index, step in enumerate(case.data["steps"]):
-            try:
-                performance.step(step)
-            except Mismatch as mismatch:
-                raise Mismatch(mismatch.reason, f"step {index + 1} ({step['op']})") from None
+        with performance.held:
+            for index, step in enumerate(case.data["steps"]):
+                try:
+                    performance.step(step)
+                except Mismatch as mismatch:
+                    raise Mismatch(mismatch.reason, f"step {index + 1} ({step['op']})") from None

@@ -15,8 +15,22 @@ from tests.conformance.stage import Target
 
 CASES = Path(__file__).parent / "cases"
 
-AT_LEAST = {"operations": 65, "sql": 113, "auth": 320, "mcp": 0}
+AT_LEAST = {"operations": 65, "sql": 211, "auth": 329, "mcp": 0}
 """How many cases of a file have to pass: what was built stays built."""
+
+SKIPPED_FOR = (
+    "not built yet: MCP",
+    "not built yet: the proxy to workers",
+    "not built yet: the variable webhook_max_decoded_rows_bytes",
+    "not built yet: webhooks",
+    "DuckDB gives no notice when a thing exists already",
+    "the case is for PostgreSQL",
+    "cannot happen: users in memory are always found, or not",
+    "needs br, which this runner cannot compress with",
+    "needs a clock that stands still",
+    "takes half a minute of real time",
+)
+"""Every reason not to play a case, so that none is left out by mistake, when something is renamed for example."""
 
 
 @pytest.fixture(scope="module", params=["core", "asyncio", "trio"])
@@ -35,6 +49,8 @@ def test_cases(suite: str, target: Target) -> None:
     passed = [each for each in outcomes if each.verdict == "passed"]
     assert not failed, report(outcomes)
     assert len(passed) >= AT_LEAST[suite], report(outcomes)
+    reasons = {each.reason for each in outcomes if each.verdict == "skipped"}
+    assert [reason for reason in reasons if not reason.startswith(SKIPPED_FOR)] == []
 
 
 def test_sql_over_http2(target: Target) -> None:

@@ -20,7 +20,7 @@ from fanlight.observe.queries import MetricQuery, MetricQuerySet
 from .controls import set_variable
 from .model import Json
 from .stage import Listening, World
-from .stubs import query_of
+from .stubs import ReplicaOf, query_of
 from .tls import files
 
 DEFAULT_PORT = 6876
@@ -80,13 +80,18 @@ def application(world: World, *, any_port: bool) -> App:
     for endpoint, definitions in world.promsql.items():
         app.metrics_from_sql(MetricQuerySet(endpoint, tuple(map(_definition, definitions))))
     for replica in world.replicas:
-        cluster = app.workers.add_cluster(replica.cluster_name, id=replica.cluster_id)
-        app.workers.add_replica(cluster, replica.replica_name, replica.addresses, id=replica.replica_id)
+        register(app, replica)
     if world.engine == "pending":
         app.readiness.set("engine", False)
     elif world.engine == "failed":
         app.readiness.fail("engine")
     return app
+
+
+def register(app: App, replica: ReplicaOf) -> None:
+    """Make a replica known, in a cluster of its own."""
+    cluster = app.workers.add_cluster(replica.cluster_name, id=replica.cluster_id)
+    app.workers.add_replica(cluster, replica.replica_name, replica.addresses, id=replica.replica_id)
 
 
 def _definition(given: Mapping[str, Json]) -> MetricQuery:

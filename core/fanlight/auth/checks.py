@@ -18,8 +18,8 @@ from attrs import frozen
 
 from ..asks import ClientGone, Moment, TimeUp
 from ..background import Begin
-from ..connection.lobby import network_of
 from ..health.latch import Await, Latch
+from ..peer import network_of
 from .effects import Attempt, AwaitPassword, HashPassword, Secret, StorePassword, VerifyPassword
 from .identity import Identity, Proof
 from .roles import is_internal
