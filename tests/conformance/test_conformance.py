@@ -62,6 +62,19 @@ def test_sql_over_http2(target: Target) -> None:
     assert {each.verdict for each in outcomes} == {"passed"}, report(outcomes)
 
 
+ONLY_IN_HTTP1 = ("redirect-", "trusted-header-listed-in-connection-refused")
+"""In the clear to a listener with TLS, HTTP/2 is no request; and it has no field Connection."""
+
+
+def test_authentication_over_http2(target: Target) -> None:
+    choice = Choice(over=target.name, http="2")
+    cases = [case for case in load(CASES / "auth.jsonl") if case.data["case"] != "unit"]
+    outcomes = [outcome(case, choice, target) for case in cases if not case.name.startswith(ONLY_IN_HTTP1)]
+    failed = [each for each in outcomes if each.verdict == "failed"]
+    assert not failed, report(outcomes)
+    assert sum(each.verdict == "passed" for each in outcomes) >= 240, report(outcomes)
+
+
 def test_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     lines = (CASES / "operations.jsonl").read_text().splitlines()
     good = next(line for line in lines if '"probes.livez"' in line)

@@ -80,7 +80,7 @@ class ModelStage:
         self.identities: list[Identity] = []
         self.notes: list[Any] = self.sim.notes
 
-    def connect(self, listener: str) -> Wire:
+    def connect(self, listener: str, version: str = "1.1") -> Wire:
         return self.sim.connect(listener)
 
     def authority(self, listener: str) -> str:
