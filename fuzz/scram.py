@@ -16,7 +16,7 @@ KEY = digest(pbkdf2_hmac("sha256", b"pencil", SALT, ROUNDS), b"Client Key", "sha
 
 
 def one_input(data: bytes) -> None:
-    """The bytes are a client's two messages, one a line, and what spoils an honest one; `p=*` becomes the right proof."""
+    """Two messages of a client and what spoils an honest one, each a line; `p=*` becomes the right proof."""
     first, final, spoiler = (*data[: 2 * LONGEST_MESSAGE].split(b"\n", 2), b"", b"")[:3]
     challenge = _challenge(first)
     if challenge is None:
