@@ -169,7 +169,7 @@ class PasswordChecks:
     async def _fly(self, network: str, user: str, sought: _Sought) -> Found:
         """Do the check for everybody who has the same to ask meanwhile."""
         flight = self._flights[network, sought.key] = _Flight()
-        verify = VerifyPassword(sought.stored, Secret(sought.password), Attempt())
+        verify = VerifyPassword(sought.stored, Secret(sought.password), Attempt(), self._users.iterations)
         try:
             flight.outcome = outcome = await self._reserved(network, user, sought.role, verify)
             if isinstance(outcome, Identity):

@@ -12,10 +12,10 @@ from fanlight.auth.checks import WRONG, Refused
 from fanlight.auth.cookies import SessionCookie, id_bytes, id_text
 from fanlight.auth.effects import AwaitPassword, KeepSessions, KeptSession, LoadSessions
 from fanlight.auth.identity import Identity, Proof
-from fanlight.auth.scram import ITERATIONS, LONGEST_PASSWORD, derive, parse
+from fanlight.auth.scram import ITERATIONS, LONGEST_PASSWORD, decoy, derive, parse
 from fanlight.auth.session_table import Session, SessionTable
 from fanlight.auth.sessions import Sessions, key_of
-from fanlight.auth.users import Role, Users
+from fanlight.auth.users import MOST_FOR_ALL, Role, Users
 from fanlight.config.settings import ConfigurationError, Dialect
 from tests.sim import Seeded
 
@@ -260,17 +260,27 @@ def test_epochs_rise_by_one_and_never_fall() -> None:
     assert epochs == [8, 9, 10, 11, 11]
 
 
-def test_the_usual_count_is_that_of_most() -> None:
+def derived(iterations: int) -> str:
+    """A form that says so, and of no password."""
+    return decoy(bytes(96), iterations)
+
+
+def test_what_a_refusal_costs_is_the_highest_count_in_use() -> None:
     users = Users()
     assert users.iterations == ITERATIONS
     for name, stored in (("a", TWO), ("b", THREE), ("c", THREE), ("d", None), ("e", None), ("f", None)):
         users.put(name, stored)
     assert users.iterations == 3
     users.drop("b")
+    users.drop("c")
     users.put("e", TWO)
     assert users.iterations == 2
     users.put("a", FOUR)
-    users.put("e", FOUR)
+    assert users.iterations == 4
+    assert users.counts == {2: 1, 4: 1}
+    users.put("c", derived(MOST_FOR_ALL))
+    assert users.iterations == MOST_FOR_ALL
+    users.put("c", derived(MOST_FOR_ALL + 1))  # one user's form must not make everybody's guesses this expensive
     assert users.iterations == 4
     for name in ("a", "c", "e"):
         users.drop(name)
