@@ -139,7 +139,7 @@ def plant(stage: Stage, world: Mapping[str, Json]) -> None:
         created = world["now"] - each.get("created_ago", each["idle"])
         session = Session(each["user"], created, world["now"] - each["idle"], mark)
         assert sessions is not None
-        sessions.table.restore(key_of(session_id(label)), session)
+        sessions.table.restore(key_of(id_text(session_id(label))), session)
 
 
 def check(expected: Mapping[str, Json], answer: Answer, case: Case, stage: Stage, target: str, sent: str = "") -> None:
@@ -259,7 +259,7 @@ def _watched(expected: Mapping[str, Json], stage: Stage) -> None:
         require(all(text not in repr(note) for note in stage.notes), f"a record contains {text!r}")
     for label, wanted in expected.get("state", {}).get("sessions", {}).items():
         assert sessions is not None
-        session = sessions.table.get(key_of(session_id(label)))
+        session = sessions.table.get(key_of(id_text(session_id(label))))
         require((session is None) is (wanted == "deleted"), f"session {label} is {'kept' if session else 'gone'}")
         if session is not None and isinstance(wanted, dict):
             idle = stage.wall() - session.active

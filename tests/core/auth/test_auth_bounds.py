@@ -9,7 +9,7 @@ import pytest
 
 from fanlight.auth import checks
 from fanlight.auth.checks import WRONG, Refused
-from fanlight.auth.cookies import SessionCookie, id_bytes, id_text
+from fanlight.auth.cookies import SessionCookie, id_text
 from fanlight.auth.effects import AwaitPassword, KeepSessions, KeptSession, LoadSessions
 from fanlight.auth.identity import Identity, Proof
 from fanlight.auth.scram import ITERATIONS, LONGEST_PASSWORD, decoy, derive, parse
@@ -147,7 +147,7 @@ def proof(desk: Desk, user: str = "ada") -> Proof:
 def kept(desk: Desk, raw: bytes) -> KeptSession:
     """A session as a store has it."""
     now = desk.crowd.now.wall
-    return KeptSession(key_of(raw), "ada", now - 100, now - 9, proof(desk).mark)
+    return KeptSession(key_of(id_text(raw)), "ada", now - 100, now - 9, proof(desk).mark)
 
 
 def test_what_a_store_is_asked_and_told() -> None:
@@ -159,19 +159,19 @@ def test_what_a_store_is_asked_and_told() -> None:
     assert (type(keep), keep.listener) == (KeepSessions, "main")
     value = actor.result.partition(";")[0].removeprefix("mz_session=")
     now = desk.crowd.now.wall
-    assert keep.saved == (KeptSession(key_of(id_bytes(value)), "ada", now, now, proof(desk).mark),)
+    assert keep.saved == (KeptSession(key_of(value), "ada", now, now, proof(desk).mark),)
 
 
 def test_a_logout_is_the_first_thing_that_a_store_hears() -> None:
     desk = Desk(stored=True)
     raw = bytes(range(16))
-    desk.made = [(key_of(raw), Session("ada", 0, 0, ""))]
+    desk.made = [(key_of(id_text(raw)), Session("ada", 0, 0, ""))]
     actor = desk.start(desk.sessions.end(desk.request(id_text(raw))))
     desk.crowd.answer((kept(desk, raw),))
     keep = desk.crowd.answer(True)
-    assert (keep.saved, keep.dropped) == ((), (key_of(raw),))
+    assert (keep.saved, keep.dropped) == ((), (key_of(id_text(raw)),))
     assert actor.result is True
-    assert desk.ended == [key_of(raw)]
+    assert desk.ended == [key_of(id_text(raw))]
 
 
 def test_a_store_hears_of_use_once_a_minute_to_the_second() -> None:
@@ -197,10 +197,10 @@ def test_a_login_whose_store_breaks_is_tried_again_with_the_next_change() -> Non
 
 def test_restored_sessions_of_one_user_keep_their_order() -> None:
     table = SessionTable(1000.0, most_of_user=3)
-    for key in (b"3", b"2", b"1"):
-        table.restore(key, Session("ada", 0, 0, ""))
-    assert table.of_user("ada") == (b"1", b"2", b"3")
-    table.add(b"4", Session("ada", 1, 1, ""))
+    for active, key in ((3, b"3"), (2, b"2"), (1, b"1")):
+        table.restore(key, Session("ada", 0, active, ""))
+    assert [key for key, _ in table] == [b"1", b"2", b"3"]
+    table.add(b"4", Session("ada", 4, 4, ""))
     assert [key for key, _ in table] == [b"2", b"3", b"4"]
 
 
