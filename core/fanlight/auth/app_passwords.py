@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Protocol
 from ..asks import Moment, Sleep
 from ..background import Begin
 from ..health.latch import Await, Latch
+from .complaints import Complaint
 from .effects import FetchDocument, Fetched, FetchFailed
 from .jwt import read_object
-from .outages import Outages
 from .throttle import Reservation
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class AppPasswords:
         self._metrics = metrics
         self._verify = verify
         self._renewed = renewed
-        self._outages = Outages("app passwords cannot be exchanged")
+        self._outage = Complaint("app passwords cannot be exchanged")
         self._secret = entropy.token(32)
         self._kept: OrderedDict[bytes, Grant] = OrderedDict()
         self._flights: dict[bytes, _Flight] = {}
@@ -230,7 +230,7 @@ class AppPasswords:
             if isinstance(answer, Fetched) and answer.status not in (408, 429) and answer.status < 500:
                 break
             if (await Moment()).mono + pause >= until:
-                await self._outages.tell(_what(answer))
+                await self._outage.tell(_what(answer))
                 return True
             await Sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -242,7 +242,7 @@ class AppPasswords:
         )
         access = await self._verify(settings, reply["accessToken"]) if shaped else None
         if access is None:
-            await self._outages.tell("no token of this tenant in the answer")
+            await self._outage.tell("no token of this tenant in the answer")
             return True
         return access
 

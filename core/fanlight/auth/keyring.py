@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from ..asks import Moment
 from ..background import Begin
 from ..health.latch import Await, Latch
+from .complaints import Complaint
 from .effects import FetchDocument, Fetched, FetchFailed
 from .jwk import read_keys
 from .jwt import read_object
-from .outages import Outages
 
 if TYPE_CHECKING:
     from .jwk import Jwk
@@ -57,7 +57,7 @@ class KeyRing:
         self._keys: dict[str, Jwk] = {}
         self._fetched_at: float | None = None
         self._tried_at = 0.0
-        self._outages = Outages("the keys of the OpenID provider cannot be fetched")
+        self._outage = Complaint("the keys of the OpenID provider cannot be fetched")
         self._flight: _Flight | None = None
 
     async def find(self, issuer: str, kid: str) -> Jwk | str:
@@ -134,7 +134,7 @@ class KeyRing:
         return keys if keys is not None else await self._useless("no set of keys")
 
     async def _useless(self, problem: str) -> str:
-        await self._outages.tell(problem)
+        await self._outage.tell(problem)
         return FETCH_FAILED
 
     async def _document(self, fetch: FetchDocument) -> Mapping[str, Any] | None:
@@ -143,9 +143,9 @@ class KeyRing:
         if isinstance(answer, Fetched) and 200 <= answer.status < 300:
             document = read_object(answer.body)
             if document is None:
-                await self._outages.tell("no JSON object")
+                await self._outage.tell("no JSON object")
             return document
-        await self._outages.tell(answer.reason if isinstance(answer, FetchFailed) else f"status {answer.status}")
+        await self._outage.tell(answer.reason if isinstance(answer, FetchFailed) else f"status {answer.status}")
         return None
 
 

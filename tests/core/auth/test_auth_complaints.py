@@ -1,4 +1,4 @@
-"""Outages are told, but not to everybody who meets one."""
+"""What is wrong with a provider is told, but not with every request that meets it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 
 from fanlight.asks import Sleep
+from fanlight.auth.complaints import TOLD_SECONDS, Complaint
 from fanlight.auth.effects import Fetched, FetchFailed
-from fanlight.auth.outages import TOLD_SECONDS, Outages
+from fanlight.auth.identity import Identity
+from fanlight.auth.oidc import OidcSettings, OidcTokens
+from fanlight.auth.users import Users
+from fanlight.config.settings import Dialect, Settings
 from fanlight.observe.records import Trouble
 
 from .driving import Crowd
-from .providing import ISSUER
+from .providing import ISSUER, Provider, token
 from .tenancy import Tenant, reply
 from .test_auth_keyring import DISCOVERY, Ring
 
@@ -23,9 +27,9 @@ def told(crowd: Crowd) -> list[str]:
 
 
 def test_once_a_minute() -> None:
-    crowd, outages = Crowd(), Outages("it fails")
+    crowd, complaint = Crowd(), Complaint("it fails")
     for second in range(int(TOLD_SECONDS) + 1):
-        crowd.start(outages.tell(f"in second {second}"))
+        crowd.start(complaint.tell(f"in second {second}"))
         crowd.pass_time(1)
     assert told(crowd) == ["it fails: in second 0", "it fails: in second 60"]
 
@@ -49,6 +53,19 @@ def test_a_useless_answer_of_the_tenant(answer: Fetched) -> None:
     for _ in range(3):
         tenant.prove(answer)
     assert told(tenant.crowd) == ["app passwords cannot be exchanged: no token of this tenant in the answer"]
+
+
+@pytest.mark.parametrize(("audiences", "complaints"), [((), 2), (("fanlight",), 0)])
+def test_tokens_of_whatever_audience(audiences: tuple[str, ...], complaints: int) -> None:
+    crowd, provider, tokens = Crowd(), Provider("RSA"), OidcTokens(Dialect(), Users(), Settings())
+    shown = token({"iss": ISSUER, "sub": "ada", "exp": int(crowd.now.wall) + 600, "aud": "fanlight"})
+    for _ in range(70):
+        actor = crowd.start(tokens.prove(OidcSettings(issuer=ISSUER, audiences=audiences), shown))
+        while crowd.asked:
+            crowd.answer(provider.answer(crowd.asked[0][1]))
+        assert isinstance(actor.result, Identity)
+        crowd.pass_time(1)
+    assert told(crowd) == ["tokens for any audience are accepted: none is set"] * complaints
 
 
 @pytest.mark.parametrize(
