@@ -67,12 +67,23 @@ ONLY_IN_HTTP1 = ("redirect-", "trusted-header-listed-in-connection-refused")
 
 
 def test_authentication_over_http2(target: Target) -> None:
-    choice = Choice(over=target.name, http="2")
-    cases = [case for case in load(CASES / "auth.jsonl") if case.data["case"] != "unit"]
-    outcomes = [outcome(case, choice, target) for case in cases if not case.name.startswith(ONLY_IN_HTTP1)]
-    failed = [each for each in outcomes if each.verdict == "failed"]
-    assert not failed, report(outcomes)
-    assert sum(each.verdict == "passed" for each in outcomes) >= 240, report(outcomes)
+    _play_all("auth", Choice(over=target.name, http="2"), target, 240)
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_what_stands_next_to_the_cases_of_authentication(version: str) -> None:
+    """In memory only: what they ask is decided in the core."""
+    core = targets.make("core", "duckdb:")
+    _play_all("auth_neighbours", Choice(http=version), core, 390)
+
+
+def _play_all(suite: str, choice: Choice, target: Target, at_least: int) -> None:
+    """No case fails, and so many pass; the units, which have no version, and what HTTP/2 has not are left out."""
+    cases = [case for case in load(CASES / f"{suite}.jsonl") if case.data["case"] != "unit"]
+    left = [case for case in cases if choice.http != "2" or not case.name.startswith(ONLY_IN_HTTP1)]
+    outcomes = [outcome(case, choice, target) for case in left]
+    assert not [each for each in outcomes if each.verdict == "failed"], report(outcomes)
+    assert sum(each.verdict == "passed" for each in outcomes) >= at_least, report(outcomes)
 
 
 def test_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
