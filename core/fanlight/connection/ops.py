@@ -168,6 +168,7 @@ def _open_next(connection: Connection, conversation: Conversation, op: NextMessa
     if conversation.socket is None:
         return LOST if conversation.gone else _misplaced(op)
     conversation.alone = op.alone
+    conversation.socket.garbled = op.garbled
     if op.limit is not None:
         conversation.socket.bound(op.limit, op.fragments)
     return _next(connection, conversation, op)

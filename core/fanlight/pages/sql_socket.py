@@ -114,7 +114,9 @@ async def _proved(request: Request, opening: Opening | None) -> Identity | Rejec
 async def _first_message(request: Request) -> Opening | PeerClosed | None:
     """The first message, read; None when it is none, or does not come in time."""
     limits = request.server.limits
-    message = NextMessage(limits.first_message_bytes, limits.first_message_fragments, alone=True)
+    garbled = (1002, UNAUTHORIZED)  # as whatever else is wrong with it
+    bounds = limits.first_message_bytes, limits.first_message_fragments
+    message = NextMessage(*bounds, alone=True, garbled=garbled)
     late, received = await Race((message, Sleep(limits.first_message)))
     if late or isinstance(received, PeerClosed):
         return None if late else received

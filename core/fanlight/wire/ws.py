@@ -106,12 +106,14 @@ class WebSocket:
     Bytes that were received and not read weigh on nobody's count: give more only when `unread` is False.
 
     `limit` and `overhead` bound one message in bytes.  `over`: nothing more is
-    read, because the peer has closed or broken the rules.
+    read, because the peer has closed or broken the rules.  `garbled` is the
+    Close for a text that is not UTF-8 (RFC 6455 8.1).
     """
 
     def __init__(self, *, limit: int, overhead: int) -> None:
         self.out: list[bytes] = []
         self.over = False
+        self.garbled: tuple[int, str] = (int(CloseReason.INVALID_FRAME_PAYLOAD_DATA), "")
         self._overhead = overhead
         self._bound = _Bound(limit, overhead)
         self._frames = Connection(ConnectionType.SERVER, extensions=[self._bound])
@@ -183,7 +185,8 @@ class WebSocket:
     def answer_close(self, item: PeerClosed | Fault) -> PeerClosed:
         """Answer the end of the peer's messages, now that all before it are answered."""
         if isinstance(item, Fault):
-            self.close(item.code, "")
+            no_text = item.code == CloseReason.INVALID_FRAME_PAYLOAD_DATA
+            self.close(*self.garbled if no_text else (item.code, ""))
             return PeerClosed(item.code, fault=True)
         if self._frames.state is ConnectionState.REMOTE_CLOSING:
             code = None if item.code == CloseReason.NO_STATUS_RCVD else item.code

@@ -107,6 +107,16 @@ def test_a_first_message_has_bounds(sent: bytes) -> None:
     assert [each.code for each in heard(socket)] == [1009]
 
 
+def test_a_first_message_that_is_no_text_is_as_wrong_as_any() -> None:
+    bench = Bench()
+    socket = bench.socket()
+    socket.raw(frame(TEXT, b'{"user":"\xff","password":""}'))
+    assert heard(socket) == UNAUTHORIZED
+    socket = bench.session()
+    socket.raw(frame(TEXT, b"\xff"))
+    assert heard(socket)[-1] == Closed(1007, "")
+
+
 def test_what_comes_behind_the_first_message_has_the_later_bound() -> None:
     bench = Bench()
     socket = bench.socket()
