@@ -75,19 +75,3 @@ def test_whoever_is_sent_away_holds_up_nobody() -> None:
     for thread in threads:
         thread.join(5)
     assert came == [-1, 0, 2]
-
-
-def test_alone_means_that_nobody_else_is_about() -> None:
-    gate, asked = Gate(2), Interrupt()
-    asked.asked = True
-    assert not gate.enter_alone(asked)
-    assert gate.enter_alone(Interrupt())
-    assert not gate.enter_alone(Interrupt())
-    gate.leave()
-    with gate.beside():
-        assert not gate.enter_alone(Interrupt())
-        assert gate.enter(Interrupt())
-    assert not gate.enter_alone(Interrupt())
-    gate.leave()
-    assert gate.enter_alone(Interrupt())
-    assert gate.inside == 1

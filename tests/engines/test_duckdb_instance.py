@@ -13,7 +13,7 @@ import pytest
 from fanlight.app import App
 from fanlight.auth.identity import Identity
 from fanlight.relations import Column, Relation
-from fanlight_engines.duckdb.instance import is_constant, refusal
+from fanlight_engines.duckdb.instance import refusal
 from tests.engines.test_duckdb_values import Sql
 
 REACHES_OUT = [
@@ -192,26 +192,3 @@ def test_unknown_kinds_are_refused() -> None:
         refused = refusal("mystery", kind, read_only=False)
         assert refused is not None
         assert refused.code == "42501"
-
-
-@pytest.mark.parametrize(
-    ("text", "constant"),
-    [
-        ("select 1", True),
-        ("SELECT 1 AS a, 'x' \"b\", null, true as t, $1 -- all of it", True),
-        ("select", False),
-        ("select 1,", False),
-        ("select a", False),
-        ("select -1", False),
-        ("select 1 + 1", False),
-        ("select (1)", False),
-        ("select 1 from t", False),
-        ("select now()", False),
-        ("select 1 where pg_sleep", False),
-        ("values (1)", False),
-        ("", False),
-        ("select '" + "x" * 256 + "'", False),
-    ],
-)
-def test_constants(text: str, constant: bool) -> None:
-    assert is_constant(text) is constant

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from attrs import evolve
 
 from fanlight.app import App
-from fanlight.relations import Column, Relation
 from fanlight.sql import effects
 from fanlight.sql.effects import Executed, SqlFailed
 from fanlight.sql.errors import SqlError
@@ -129,63 +127,6 @@ def test_commands_and_counts(engine: DuckDbEngine) -> None:
         told.append((answer.command, answer.count))
     assert told == [("CREATE", 0), ("INSERT", 2), ("UPDATE", 1), ("MERGE", 1), ("DELETE", 1), ("ALTER", 0), ("DROP", 0)]
     assert ADA.user == "ada"
-
-
-def promptly(engine: DuckDbEngine, session: Any, text: str, **changes: Any) -> Any:
-    """What the engine answers at once, after it has run the statement once the long way."""
-    run(engine, session, text, **changes)
-    return engine.prompt[effects.Execute](execute(session, text, **changes))
-
-
-def test_a_known_constant_is_told_at_once(engine: DuckDbEngine) -> None:
-    session = open_session(engine)
-    first = execute(session, "select 1 as a")
-    assert engine.prompt[effects.Execute](first) is None
-    assert rows(perform(engine, first)) == rows(engine.prompt[effects.Execute](first)) == b'["1"]'
-    assert rows(promptly(engine, session, "select $1, 'x' as b", params=("2",))) == b'["2","x"]'
-    assert perform(engine, effects.Release(session))
-    other = open_session(engine)
-    assert rows(engine.prompt[effects.Execute](execute(other, "select 1 as a"))) == b'["1"]'
-
-
-@pytest.mark.parametrize(
-    ("text", "changes"),
-    [
-        ("select a from range(3) t(a)", {}),
-        ("select 1 / 0", {}),
-        ("select current_user", {}),
-        ("insert into x values (1)", {}),
-        ("select 1", {"commit": False}),
-        ("select $1", {"params": ("x" * 300,)}),
-        ("selekt 1", {}),
-    ],
-)
-def test_what_may_take_its_time_is_not(engine: DuckDbEngine, text: str, changes: dict[str, Any]) -> None:
-    session = open_session(engine)
-    run(engine, session, "create table x (a integer)")
-    assert promptly(engine, session, text, **changes) is None
-
-
-def test_nothing_is_told_at_once_beside_other_work(engine: DuckDbEngine) -> None:
-    session = open_session(engine)
-    one = execute(session, "select 1")
-    perform(engine, one)
-    prompt = engine.prompt[effects.Execute]
-    with engine.gate.beside():
-        assert prompt(one) is None
-    assert engine.gate.enter(effects.Interrupt())
-    assert prompt(one) is None
-    engine.gate.leave()
-    with session.lock:
-        assert prompt(one) is None
-    engine._app.relations["later"] = Relation("later", (Column("a", "bigint"),), list)  # type: ignore[index]
-    assert prompt(one) is None
-    perform(engine, one)
-    assert prompt(one) is not None
-    with engine._lock, ThreadPoolExecutor(1) as pool:
-        assert pool.submit(prompt, execute(open_session(engine), "select 1")).result() is None
-    perform(engine, effects.CloseSession(session))
-    assert prompt(one) is None
 
 
 def test_a_query_that_stands_alone_is_not_begun(engine: DuckDbEngine, monkeypatch: pytest.MonkeyPatch) -> None:

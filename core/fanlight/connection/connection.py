@@ -90,12 +90,13 @@ class Connection(Upgraded):
         if self.state == "closed":
             return False
         self.now = now  # the same turn of the host's loop as the input before: no new budget
+        pressed = self._unsent > self.limits.high_water  # only then a routine or a reader may wait for room
         self._unsent = max(0, self._unsent - count)  # less is counted where it was given up
         self._taken += count
         if not self._unsent or self._taken >= self.limits.progress_bytes:
             self._write_mark = now.mono
             self._taken = 0
-        if self._conversations or self.unfinished or self._closes or self.wire.held:
+        if pressed or self.unfinished or self._closes or self.wire.held:
             self._pump()
             self._settle()
             return True

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import field, frozen
 
 from fanlight.relations import Relation
-from fanlight.sql.effects import Begin, Execute, Interrupt
+from fanlight.sql.effects import Begin, Interrupt
 from fanlight.sql.errors import SqlError
 from fanlight.sql.lexer import words
 
+from .constants import is_constant
 from .errors import sql_error
-from .instance import CATALOG, CONSTANT_LENGTH, STREAMED, is_constant, refusal
+from .instance import CATALOG, STREAMED, refusal
 from .relations import PREFIX, Catalogue, Source, live_name, words_of
-from .results import Column, Result, StreamedResult, WrittenResult
+from .results import Column, Result, Shape, StreamedResult, WrittenResult
 from .rows import VERY_MANY, Around, Habit, may_wrap
 from .types import as_fetched, is_lossy
 
@@ -39,7 +40,7 @@ class Parsed:
     """A statement that DuckDB's parser took: the statement, its type's name, its parameters.
 
     `refused` is why it must not run, for those who may write and for those who may not.
-    `words` are those of its text, in lower case.  `constant`: it reads nothing.
+    `words` are those of its text, in lower case.  `constant`: it tells literals only.
     """
 
     statement: Any
@@ -99,23 +100,6 @@ class Connection:
                 self._parsed.popitem(last=False)
         return parsed
 
-    def is_prompt(self, work: Execute, user: str) -> bool:
-        """Whether running `work` for `user` takes about a tenth of a millisecond, and surely no more than a few.
-
-        So it is for a statement that only tells constants, stands alone, and was
-        parsed before, if there is nothing to set first.
-        """
-        parsed = self._parsed.get(work.text)
-        return (
-            isinstance(parsed, Parsed)
-            and parsed.constant
-            and work.commit
-            and bool(work.begin)
-            and user == self._user
-            and work.settings == self._applied
-            and sum(len(param or "") for param in work.params) <= CONSTANT_LENGTH
-        )
-
     def identify(self, user: str) -> None:
         """Say whose session this is, for `current_user`.  Not undone by a rollback."""
         if user != self._user:
@@ -143,8 +127,8 @@ class Connection:
             source.interrupt = interrupt
         values = parsed.values(params)
         if parsed.kind in _CHANGING:
-            returned = self._returned(text) if _returns(text) else []
-            if any(is_lossy(type_) for _, type_ in returned):
+            returned = Shape(self._returned(text) if _returns(text) else [])
+            if returned.lossy:
                 return self._as_text(text, values, returned)
         result = (
             self._written(parsed, text, values, separator) if parsed.kind == "SELECT" and parsed.habit.many else None
@@ -152,11 +136,18 @@ class Connection:
         if result is not None:
             return result
         ran = self.cursor.execute(parsed.statement, values)
-        columns = [(column[0], column[1]) for column in ran.description]
-        if parsed.kind == "SELECT" and any(is_lossy(type_) for _, type_ in columns):
+        shape = self._shape([(column[0], column[1]) for column in ran.description], parsed.habit)
+        if parsed.kind == "SELECT" and shape.lossy:
             self.cursor.abort()
-            return self._as_text(text, values, columns)
-        return Result(ran, columns, parsed.habit)
+            return self._as_text(text, values, shape)
+        return Result(ran, shape, parsed.habit)
+
+    def _shape(self, columns: list[Column], habit: Habit) -> Shape:
+        """The shape of a result, which is nearly always that of the last."""
+        shape: Shape | None = habit.shape
+        if shape is None or shape.described != columns:
+            shape = habit.shape = Shape(columns)
+        return shape
 
     def _written(self, parsed: Parsed, text: str, values: Any, separator: bytes) -> Result | None:
         """Run the statement so that DuckDB writes the rows; None, and nothing ran, where it cannot."""
@@ -170,13 +161,13 @@ class Connection:
         statement = self._around(parsed.habit, around.with_values(), values)
         if statement is None:
             return None
-        columns = list(zip(names, types, strict=True))
+        shape = self._shape(list(zip(names, types, strict=True)), parsed.habit)
         if parsed.habit.rows >= VERY_MANY and (parsed.habit.short or not around.texts):
             from .arrow import TextStream  # and with it ctypes, which most programs never need
 
             self._stream = TextStream(self.cursor, around.as_text(separator), values)
-            return StreamedResult(self._stream, around, separator, columns, parsed.habit)
-        return WrittenResult(self.cursor.execute(statement, values), columns, parsed.habit)
+            return StreamedResult(self._stream, around, separator, shape, parsed.habit)
+        return WrittenResult(self.cursor.execute(statement, values), shape, parsed.habit)
 
     def _around(self, habit: Habit, text: str, values: Any) -> Any:
         """The parsed statement around a query; None if it does not bind."""
@@ -203,15 +194,15 @@ class Connection:
         names, types, *_ = bind(text, with_writes=True)
         return list(zip(names, types, strict=True))
 
-    def _as_text(self, text: str, values: Any, columns: list[Column]) -> Result:
+    def _as_text(self, text: str, values: Any, shape: Shape) -> Result:
         """Run the statement so that nothing is lost: what the client would cut off comes as text."""
-        aliases = [f"c{at}" for at in range(len(columns))]
+        aliases = [f"c{at}" for at in range(len(shape.described))]
         outputs = ", ".join(
             f"{alias}::{as_fetched(type_)}" if is_lossy(type_) else alias
-            for alias, (_, type_) in zip(aliases, columns, strict=True)
+            for alias, (_, type_) in zip(aliases, shape.described, strict=True)
         )
         wrapped = f"WITH __rows({', '.join(aliases)}) AS ({text}\n) SELECT {outputs} FROM __rows"
-        return Result(self.cursor.execute(wrapped, values), columns)
+        return Result(self.cursor.execute(wrapped, values), shape)
 
     # Transactions.
 

@@ -25,6 +25,7 @@ from fanlight.sql.lexer import words
 from fanlight.sql.statements import Statement
 
 from . import spool as duckdb_spool
+from .constants import Constants
 from .gate import Gate
 from .instance import available, open_instance
 from .readings import Readings
@@ -39,7 +40,7 @@ log = logging.getLogger("fanlight")
 RUNNING = 2
 """Statements that run at once; more only get in each other's and the host's way."""
 
-SPARE = 4
+SPARE = 8
 """Idle connections that are kept for the next session."""
 
 _LIMIT_HINT = "Drop an existing connection or contact support to request a limit increase."
@@ -80,6 +81,7 @@ class DuckDbEngine:
         self.gate = Gate(RUNNING)
         self.catalogue = Catalogue(app.relations, process)
         self.readings = Readings(self)
+        self.constants = Constants()
         self.definitions = self.writes = 0
         self.macros = False
         self._numbers = count(1)
@@ -110,7 +112,7 @@ class DuckDbEngine:
             effects.CloseSpool: duckdb_spool.close_spool,
         }
         self.prompt: Mapping[type, Callable[[Any], Any]] = {
-            effects.Execute: lambda effect: effect.session.execute_promptly(effect),
+            effects.Execute: self.constants.answer,
         }
         # These may wait long for their turn: a performer that gives them `own_threads`
         # threads of their own keeps the others free for everything else.
@@ -223,16 +225,6 @@ class DuckDbEngine:
             from .connection import Connection
 
             return Connection(self._instance.cursor(), self.catalogue)
-
-    def lend_spare(self, fits: Callable[[Connection], bool], *, sees_all: bool) -> Connection | None:
-        """The connection that `lend` would give, if it is there already and `fits`.  Never waits."""
-        if not self._lock.acquire(blocking=False):
-            return None
-        try:
-            spare = self._spare[sees_all]
-            return spare.pop() if spare and fits(spare[-1]) else None
-        finally:
-            self._lock.release()
 
     def commit(self, connection: Connection) -> None:
         """Commit, and count what was changed: after it, so that nobody has the number without the change."""

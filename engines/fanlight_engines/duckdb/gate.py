@@ -7,8 +7,6 @@ the host.  Whoever waits can be sent away by an interrupt.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
-from contextlib import contextmanager
 from threading import Event, Lock
 
 from fanlight.sql.effects import Interrupt
@@ -30,7 +28,6 @@ class Gate:
         self._lock = Lock()
         self._free = places
         self._places = places
-        self._beside = 0
         self._waiting: deque[_Waiter] = deque()
 
     @property
@@ -53,25 +50,6 @@ class Gate:
             self._waiting.append(waiter)
         waiter.over.wait()
         return waiter.admitted
-
-    def enter_alone(self, interrupt: Interrupt) -> bool:
-        """Take a place without waiting, if nobody is inside or beside the gate; else False."""
-        with self._lock:
-            if interrupt.asked or self._beside or self._free < self._places:
-                return False
-            self._free -= 1
-            return True
-
-    @contextmanager
-    def beside(self) -> Generator[None]:
-        """Do what never waits here, and yet should have nobody `enter_alone`."""
-        with self._lock:
-            self._beside += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._beside -= 1
 
     def leave(self) -> None:
         """Give the place to whoever waits longest."""

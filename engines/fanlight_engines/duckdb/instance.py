@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from fanlight.sql.errors import SqlError
-from fanlight.sql.lexer import Token, name_of, words
+from fanlight.sql.lexer import name_of, words
 
 from .errors import READ_ONLY
 
@@ -145,8 +145,6 @@ _FORBIDDEN = frozenset(
         "write_log",
     }
 )
-_LITERALS = frozenset({"number", "string", "param"})
-CONSTANT_LENGTH = 256
 _SUSPECT = re.compile("|".join(sorted(_FORBIDDEN, key=len, reverse=True)), re.IGNORECASE)
 
 
@@ -177,30 +175,6 @@ def refusal(text: str, kind: str, *, read_only: bool) -> SqlError | None:
         if read_only:
             return READ_ONLY
     return _function_refusal(text)
-
-
-def is_constant(text: str) -> bool:
-    """Whether a SELECT that parses has nothing but a few literals to tell, as what pools send to see who lives."""
-    if len(text) > CONSTANT_LENGTH:
-        return False
-    tokens = words(text)
-    if not tokens or tokens[0].upper != "SELECT":
-        return False
-    columns: list[list[Token]] = [[]]
-    for token in tokens[1:]:
-        if token.text == ",":
-            columns.append([])
-        else:
-            columns[-1].append(token)
-    return all(map(_is_literal, columns))
-
-
-def _is_literal(column: list[Token]) -> bool:
-    """A literal or a parameter, and perhaps a name for it."""
-    if not column or (column[0].kind not in _LITERALS and column[0].upper not in ("NULL", "TRUE", "FALSE")):
-        return False
-    name = column[2:] if len(column) == 3 and column[1].upper == "AS" else column[1:]
-    return not name or (len(name) == 1 and name_of(name[0]) is not None)
 
 
 def _explained(text: str) -> str:

@@ -15,7 +15,7 @@ from fanlight.sql.effects import Batch, Interrupt
 from fanlight.sql.errors import Unreadable, result_too_large
 
 from .rows import MARK, Around, Habit, tidy
-from .types import descriptor
+from .types import descriptor, is_lossy
 from .values import column_encoder
 
 if TYPE_CHECKING:
@@ -36,6 +36,18 @@ Column = tuple[str, Any]
 """A result column: its name and DuckDB's type."""
 
 
+class Shape:
+    """The columns of a result: as clients are told of them, how they are encoded, and whether fetching loses a part."""
+
+    __slots__ = ("columns", "described", "encoders", "lossy")
+
+    def __init__(self, columns: list[Column]) -> None:
+        self.described = columns
+        self.columns = tuple(descriptor(name, type_) for name, type_ in columns)
+        self.encoders = [column_encoder(type_) for _, type_ in columns]
+        self.lossy = any(is_lossy(type_) for _, type_ in columns)
+
+
 class Result:
     """What a statement that runs returns: `changed` rows, or rows that `batch` encodes.
 
@@ -45,11 +57,11 @@ class Result:
 
     most_rows = CHUNK_ROWS
 
-    def __init__(self, ran: Any, columns: list[Column], habit: Habit | None = None) -> None:
-        self.columns = tuple(descriptor(name, type_) for name, type_ in columns)
+    def __init__(self, ran: Any, shape: Shape, habit: Habit | None = None) -> None:
+        self.columns = shape.columns
         self.changed: int | None = ran.rowcount if ran is not None and ran.rowcount >= 0 else None
         self._ran: Any = ran
-        self._encoders = [column_encoder(type_) for _, type_ in columns]
+        self._encoders = shape.encoders
         self._habit = habit
         self._total = self._count = 0
         self._chunk = FIRST_ROWS
@@ -128,10 +140,8 @@ class WrittenResult(Result):
 class StreamedResult(Result):
     """Rows that come from DuckDB as JSON with the separators between them, many at a time."""
 
-    def __init__(
-        self, stream: TextStream, around: Around, separator: bytes, columns: list[Column], habit: Habit
-    ) -> None:
-        super().__init__(None, columns, habit)
+    def __init__(self, stream: TextStream, around: Around, separator: bytes, shape: Shape, habit: Habit) -> None:
+        super().__init__(None, shape, habit)
         self._stream = stream
         self._around = around
         self._separator = separator
@@ -141,7 +151,6 @@ class StreamedResult(Result):
             raise ValueError("DuckDB was told of another separator")
         data, count = self._stream.next(len(separator))
         self.last = not count
-        data = tidy(data)
         if _MARK in data:
             # Every other piece is a row that was between two marks.
             pieces = data.split(_MARK)

@@ -80,21 +80,17 @@ class Session:
         if work.interrupt.asked:
             return _NEVER_RAN
         with self.lock:
-            return self._running(work, lambda: self._admitted(work, run))
-
-    def _running(self, work: Work, run: Callable[[], Outcome]) -> Outcome:
-        """Run, within reach of the interrupt of `work`; whoever calls has the lock."""
-        started = time.monotonic()
-        self.running = work.interrupt
-        try:
-            outcome = run()
-        except BaseException:
-            self._fail(CANCELLED)
-            raise
-        finally:
-            self._rest()
-        outcome = evolve(outcome, elapsed=time.monotonic() - started)
-        self._last = (work.interrupt, outcome)
+            started = time.monotonic()
+            self.running = work.interrupt
+            try:
+                outcome = self._admitted(work, run)
+            except BaseException:
+                self._fail(CANCELLED)
+                raise
+            finally:
+                self._rest()
+            outcome = evolve(outcome, elapsed=time.monotonic() - started)
+            self._last = (work.interrupt, outcome)
         return outcome
 
     def press(self, interrupt: Interrupt) -> bool:
@@ -139,35 +135,6 @@ class Session:
     def execute(self, work: Execute) -> Outcome:
         """Answers `Execute`."""
         return self.perform(work, lambda connection: self._execute(connection, work))
-
-    def execute_promptly(self, work: Execute) -> Outcome | None:
-        """The answer to `work`, if giving it takes a moment only; else None, and nothing ran.
-
-        Never waits: not for the lock, nor at the gate, nor for what DuckDB does
-        for others, because it does nothing for them then.
-        """
-        if not self.lock.acquire(blocking=False):
-            return None
-        try:
-            return self._promptly(work)
-        finally:
-            self.lock.release()
-
-    def _promptly(self, work: Execute) -> Outcome | None:
-        def fits(connection: Connection) -> bool:
-            return connection.is_prompt(work, self.user)
-
-        if self.connection is None:
-            self.connection = self._engine.lend_spare(fits, sees_all=self.sees_all)
-        gate, connection = self._engine.gate, self.connection
-        if self.closed or connection is None or not fits(connection) or self._engine.catalogue.missing():
-            return None
-        if not gate.enter_alone(work.interrupt):
-            return None
-        try:
-            return self._running(work, lambda: self._guarded(work, lambda connection: self._execute(connection, work)))
-        finally:
-            gate.leave()
 
     def fetch(self, work: FetchRows) -> Outcome:
         """Answers `FetchRows`."""
@@ -247,7 +214,10 @@ class Session:
         self._result, self._commit, self._limit = result, work.commit, work.limit
         if parsed.kind in _ROWS or (result.changed is None and parsed.kind not in _LEAVING):
             first = self._batch(connection, work.separator, work.most, work.interrupt)
-            return Executed(result.columns, first, parsed.kind, 0, 0.0)
+            executed = Executed(result.columns, first, parsed.kind, 0, 0.0)
+            if parsed.constant:
+                self._engine.constants.keep(work, executed)
+            return executed
         connection.complete()
         if parsed.kind.startswith("CREATE"):
             self._engine.catalogue.keep(work.text)
@@ -354,7 +324,7 @@ class Session:
         """End the transaction; why a commit failed."""
         import duckdb
 
-        with self.lock, self._engine.gate.beside():
+        with self.lock:
             self._result = None
             connection = self.connection
             if connection is None:
@@ -372,7 +342,7 @@ class Session:
 
     def forget(self) -> None:
         """Drop the connection, and all that the session gathered in it, for a new one."""
-        with self.lock, self._engine.gate.beside():
+        with self.lock:
             connection, self.connection = self.connection, None
             if connection is not None:
                 connection.rollback()
@@ -404,7 +374,7 @@ class Session:
 
     def close(self) -> None:
         """Roll back and close; waits for what runs, so interrupt that first."""
-        with self.lock, self._engine.gate.beside():
+        with self.lock:
             self.closed = True
             self._result = None
             connection, self.connection = self.connection, None
