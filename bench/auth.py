@@ -1,8 +1,8 @@
 """What authentication costs, and that it tells nothing by its time: `python -m bench.auth`.
 
-Four parts, in memory but for the last, with the real engine of passwords:
+Four parts, with the real engine of passwords:
 
-    refusals   medians of refused checks, of names that exist and names that do not, interleaved
+    refusals   whether the time of a refusal tells which users there are (`auth_refusals`)
     added      what a remembered password and a session add to a request
     guesses    what a flood of wrong guesses costs once its burst is spent, and whom it keeps out
     lateness   how late a host's loop is while passwords are hashed (`auth_lateness`)
@@ -13,85 +13,27 @@ Times but those of refusals and lateness are CPU time of the thread.
 from __future__ import annotations
 
 import argparse
-import base64
 import json
-import random
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
 from bench.auth_lateness import show_lateness
+from bench.auth_refusals import basic, house, show_refusals
 from bench.cycle import drained
-from fanlight import App, Listener, Settings
+from fanlight import App
 from fanlight.asks import Effect
 from fanlight.connection.connection import Connection
 from fanlight.moment import Now
 from fanlight.outputs import Perform, Send
 from fanlight.server import Server
-from fanlight_engines.auth.passwords import Passwords, hash_password
+from fanlight_engines.auth.passwords import Passwords
 from fanlight_engines.performer import SystemEntropy, now
-from tests.clients.blocking import HttpConnection
 from tests.clients.http1 import serialise
-from tests.clients.messages import Answer, Outgoing
-from tests.sim import Sim, performed
+from tests.clients.messages import Outgoing
 
-ITERATIONS = 50_000
-ROUNDS = 200
 REQUESTS, TIMES = 500, 40
-NAMES = ("ada", "nobody", "out", "none")
 GUESSES, A_SECOND = 3000, 100
-
-
-def house(kind: Any = "Password", *, throttled: bool = False) -> App:
-    """A server with one user of each sort, and one more."""
-    bound = {} if throttled else {"auth_failure_burst": 0, "peer_auth_failure_burst": 0}
-    settings = Settings(scram_iterations=ITERATIONS, **bound)  # type: ignore[arg-type]
-    app = App(listeners=[Listener(authenticator=kind)], settings=settings)
-    stored = hash_password("secret", iterations=ITERATIONS)
-    app.users.put("ada", stored)
-    app.users.put("bob", stored)
-    app.users.put("out", stored, login=False)
-    app.users.put("none", None)
-    return app
-
-
-def simulated(app: App) -> Sim:
-    """`app` in memory; its checks are done at once, on this thread."""
-    handlers = Passwords().handlers
-
-    def perform(effect: Effect[Any]) -> Any:
-        return handlers[type(effect)](effect)
-
-    return Sim(app, answering=performed(perform))
-
-
-def basic(user: str, password: str) -> tuple[str, str]:
-    """An Authorization field."""
-    return "authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-def ask(sim: Sim, request: Outgoing) -> Answer:
-    """One request on a connection of its own."""
-    return HttpConnection(sim.connect(), "1.1").exchange(request)
-
-
-# ---- refusals ----------------------------------------------------------------
-
-
-def show_refusals() -> None:
-    """Median seconds of a refusal, by the sort of name."""
-    sim, took = simulated(house()), {name: list[float]() for name in NAMES}
-    for number in range(ROUNDS):
-        for name in random.sample(NAMES, len(NAMES)):
-            sim.transcript.clear()
-            began = time.perf_counter()
-            answer = ask(sim, Outgoing(fields=(basic(name, f"guess {number}"),)))
-            took[name].append(time.perf_counter() - began)
-            assert answer.status == 401
-    medians = {name: statistics.median(times) for name, times in took.items()}
-    for name, seconds in medians.items():
-        print(f"refused, {name:7} {seconds * 1000:8.2f} ms  {100 * (seconds / medians['ada'] - 1):+.1f} %")
 
 
 # ---- added -------------------------------------------------------------------

@@ -36,6 +36,7 @@ from fanlight.relations import Relation
 from fanlight.server import Server
 from fanlight_engines.performer import SystemEntropy
 from fanlight_engines.process.introspection import coordinator
+from fanlight_engines.process.recent_logs import RecentLogs
 from fanlight_engines.process.relations import ProcessRelations
 from fanlight_engines.profiling.heap import HeapProfiler
 
@@ -148,7 +149,8 @@ async def host(server: Server, tasks: int) -> list[dict[str, float | str]]:
     waiting = [asyncio.create_task(asyncio.Event().wait()) for _ in range(tasks)]
     heart = Heart()
     beating = asyncio.create_task(heart.run())
-    relations = ProcessRelations(server, HeapProfiler(server.app))
+    logs = RecentLogs()
+    relations = ProcessRelations(server, HeapProfiler(server.app), logs)
     results: list[dict[str, float | str]] = []
     for name, look in ways(server, relations):
         heart.begin()
@@ -160,7 +162,7 @@ async def host(server: Server, tasks: int) -> list[dict[str, float | str]]:
             took = max(took, time.perf_counter() - begun)
         median, most, worst = heart.lateness()
         results.append({"way": name, "p50": median, "p99": most, "max": worst, "seconds": took})
-    relations.close()
+    logs.close()
     heart.stop()
     await beating
     for task in waiting:

@@ -13,7 +13,7 @@ from pathlib import Path
 from attrs import frozen
 
 from bench.contest import Contestant
-from bench.processes import LOAD_CORE, ROOT, NotStarted, environment, pin, rss
+from bench.processes import LOAD_CORE, ROOT, NotStarted, Running, environment, pin, rss, spawn
 
 IMPORT = (
     "import time; began = time.perf_counter(); used = time.process_time(); import fanlight; "
@@ -88,30 +88,23 @@ def memory(server: Contestant, connections: int, logs: Path) -> Memory:
     try:
         time.sleep(1.0)
         idle = rss(running.pid)
-        holder = [sys.executable, "-m", "bench.footprint", "--port", str(running.port), "--hold"]
-        _hold([*holder, "50"], running.pid)
+        _hold(running, 50)
         used = rss(running.pid)
-        grown, held = _hold([*holder, str(connections)], running.pid)
+        grown, held = _hold(running, connections)
         return Memory(idle, used, max(0, grown - used) / max(1, held), held)
     finally:
         running.stop()
 
 
-def _hold(command: list[str], server: int) -> tuple[int, int]:
-    """Resident bytes of `server` while the holder holds, and how many connections it held."""
-    holder = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment(),
-        cwd=ROOT,
-        preexec_fn=lambda: pin(LOAD_CORE),
-    )
+def _hold(server: Running, count: int) -> tuple[int, int]:
+    """Resident bytes of `server` while `count` connections are held, and how many of them were."""
+    words = ("--port", str(server.port), "--hold", str(count))
+    holder = spawn("bench.footprint", *words, stdin=subprocess.PIPE)
     assert holder.stdout is not None
-    held = int(holder.stdout.readline() or b"0")
+    held = int(holder.stdout.readline() or "0")
     time.sleep(0.5)
-    grown = rss(server)
-    holder.communicate(b"\n", timeout=30)
+    grown = rss(server.pid)
+    holder.communicate("\n", timeout=30)
     return grown, held
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from attrs import frozen
 
 from bench.attacks.catalogue import ATTACKS
-from bench.processes import LOAD_CORE, ROOT, Running, compile_sources, cpu, environment, pin, rss, start
+from bench.processes import LOAD_CORE, Running, compile_sources, cpu, pin, rss, spawn, start
 from bench.report import table
 
 MB = 1_000_000
@@ -79,15 +79,7 @@ class Peak:
 
 
 def _child(module: str, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-        cwd=ROOT,
-        preexec_fn=lambda: pin(LOAD_CORE),
-    )
+    return spawn(module, *words, stderr=subprocess.PIPE)
 
 
 def _said(child: subprocess.Popen[str], patience: float) -> dict[str, object]:

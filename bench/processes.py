@@ -51,6 +51,20 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return found
 
 
+def spawn(module: str, *words: str, stdin: int | None = None, stderr: int | None = None) -> subprocess.Popen[str]:
+    """`python -m module words` on the core of the load, its output piped."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *words],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        env=environment(),
+        cwd=ROOT,
+        preexec_fn=lambda: pin(LOAD_CORE),
+    )
+
+
 def tree(pid: int) -> list[int]:
     """`pid` and all its living descendants."""
     found = [pid]

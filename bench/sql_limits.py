@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from attrs import field, frozen
 from bench.load.sql import Asking, request
 from bench.load.sql_socket import CLOSE, SqlSocket
 from bench.load.tools import LoadFailed, client
-from bench.processes import LOAD_CORE, ROOT, NotStarted, Running, cpu, environment, peak, pin, rss, start
+from bench.processes import NotStarted, Running, cpu, peak, rss, spawn, start
 from bench.servers.rows import computed
 
 ROWS, CLIENTS = 5_000_000, 1000
@@ -199,15 +198,7 @@ def _quiet(running: Running, clients: int, settled: float) -> tuple[int, float, 
     """How many subscriptions were held, what share of a core they took, and what they were told."""
     client("sql", "--port", running.port, "--query", "create table quiet as select 1 as a", "--writer")
     words = ["--port", str(running.port), "--subscribe", str(clients), "--query", "SUBSCRIBE quiet"]
-    holder = subprocess.Popen(
-        [sys.executable, "-m", "bench.load.sql_socket", *words],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment(),
-        cwd=ROOT,
-        preexec_fn=lambda: pin(LOAD_CORE),
-    )
+    holder = spawn("bench.load.sql_socket", *words, stdin=subprocess.PIPE)
     assert holder.stdout is not None
     try:
         begun = json.loads(holder.stdout.readline() or '{"held": 0}')

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import gzip
-from typing import Any
 
 from fanlight.profiling.profile import Frame, Sample, StackProfile, ValueType
-
-Fields = dict[int, list[Any]]
+from tests.protobuf import Fields, take_varint
+from tests.protobuf import decode as fields
 
 
 def read(body: bytes) -> StackProfile:
@@ -15,41 +14,12 @@ def read(body: bytes) -> StackProfile:
     return decode(gzip.decompress(body))[0]
 
 
-def number(data: bytes, at: int) -> tuple[int, int]:
-    """A varint and where it ends."""
-    value = shift = 0
-    while True:
-        group = data[at]
-        value |= (group & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if group < 0x80:
-            return value, at
-
-
-def fields(data: bytes) -> Fields:
-    """A message as the lists of its fields' values: int for varints, bytes for the rest."""
-    found: Fields = {}
-    at = 0
-    while at < len(data):
-        tag, at = number(data, at)
-        value: int | bytes
-        value, at = number(data, at)
-        if tag & 7 == 2:
-            size = value
-            value, at = data[at : at + size], at + size
-            assert len(value) == size
-        else:
-            assert tag & 7 == 0
-        found.setdefault(tag >> 3, []).append(value)
-    return found
-
-
 def packed(data: bytes) -> tuple[int, ...]:
     """A packed field of int64."""
     values: list[int] = []
     at = 0
     while at < len(data):
-        value, at = number(data, at)
+        value, at = take_varint(data, at)
         values.append(value - (1 << 64) if value >> 63 else value)
     return tuple(values)
 

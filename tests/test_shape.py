@@ -247,7 +247,17 @@ def test_importing_the_core_loads_no_loop_and_nothing_heavy() -> None:
 
 def test_the_engines_load_no_loop_and_no_library_before_they_are_asked() -> None:
     loaded = loaded_by("import fanlight_engines.engines, fanlight_engines.performer")
-    assert {top(name) for name in loaded} & (EVENT_LOOPS | (LAZY - {"zlib", "gzip"}) | {"nanoarrow"}) == set()
+    assert {top(name) for name in loaded} & (EVENT_LOOPS | LAZY | {"nanoarrow", "hashlib"}) == set()
+
+
+@pytest.mark.parametrize("package", ["fanlight_asyncio", "fanlight_trio"])
+def test_a_transport_loads_no_page_but_the_probes(package: str) -> None:
+    loaded = loaded_by(f"import {package}")
+    pages = {name for name in loaded if name.startswith("fanlight.pages.")}
+    assert pages == {f"fanlight.pages.{name}" for name in ("health", "loading", "table")}
+    areas = ("fanlight.catalog", "fanlight.federation", "fanlight.profiling", "fanlight.sql")
+    engines = tuple(f"fanlight_engines.{name}" for name in ("auth", "duckdb", "profiling", "outbound", "replicas"))
+    assert [name for name in loaded if name.startswith((*areas, *engines))] == []
 
 
 @pytest.mark.parametrize(("package", "other"), [("fanlight_asyncio", "trio"), ("fanlight_trio", "asyncio")])

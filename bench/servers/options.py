@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
+
+UVICORN: dict[str, Any] = {
+    "host": "127.0.0.1",
+    "http": "httptools",
+    "access_log": False,
+    "log_level": "warning",
+    "timeout_keep_alive": 75,
+}
+"""How uvicorn serves a peer, if the peer does not say otherwise."""
 
 
 def parse(**choices: tuple[str, ...]) -> argparse.Namespace:

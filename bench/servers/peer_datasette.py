@@ -8,7 +8,7 @@ from pathlib import Path
 import uvicorn
 from datasette.app import Datasette
 
-from bench.servers.options import parse
+from bench.servers.options import UVICORN, parse
 from bench.servers.rows import in_sqlite
 
 SETTINGS = {"max_returned_rows": 10_000_000, "sql_time_limit_ms": 60_000, "num_sql_threads": 1}
@@ -19,15 +19,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.db"
         in_sqlite(options.rows, path)
-        uvicorn.run(
-            Datasette([str(path)], settings=SETTINGS).app(),
-            host="127.0.0.1",
-            port=options.port,
-            http="httptools",
-            access_log=False,
-            log_level="warning",
-            timeout_keep_alive=75,
-        )
+        uvicorn.run(Datasette([str(path)], settings=SETTINGS).app(), port=options.port, **UVICORN)
 
 
 if __name__ == "__main__":

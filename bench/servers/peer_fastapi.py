@@ -11,7 +11,7 @@ import duckdb
 import uvicorn
 from fastapi import Body, FastAPI
 
-from bench.servers.options import parse
+from bench.servers.options import UVICORN, parse
 from bench.servers.rows import table
 
 
@@ -33,15 +33,7 @@ def application(rows: int) -> FastAPI:
 
 def main() -> None:
     options = parse()
-    uvicorn.run(
-        application(options.rows),
-        host="127.0.0.1",
-        port=options.port,
-        http="httptools",
-        access_log=False,
-        log_level="warning",
-        timeout_keep_alive=75,
-    )
+    uvicorn.run(application(options.rows), port=options.port, **UVICORN)
 
 
 if __name__ == "__main__":

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import uvicorn
 
-from bench.servers.options import parse
+from bench.servers.options import UVICORN, parse
 
 
 def main() -> None:
     options = parse(http=("h11", "httptools"), ws=("wsproto", "websockets-sansio"), loop=("asyncio", "uvloop"))
-    uvicorn.run(
-        "bench.servers.asgi:app",
-        host="127.0.0.1",
-        port=options.port,
-        http=options.http,
-        ws=options.ws,
-        loop=options.loop,
-        access_log=False,
-        log_level="warning",
-        timeout_keep_alive=75,
-        ws_per_message_deflate=False,
-    )
+    chosen = {"http": options.http, "ws": options.ws, "loop": options.loop, "ws_per_message_deflate": False}
+    uvicorn.run("bench.servers.asgi:app", port=options.port, **UVICORN | chosen)
 
 
 if __name__ == "__main__":

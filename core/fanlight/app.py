@@ -212,12 +212,14 @@ class App:
         """Every route, ours and the program's; listeners serve those of their groups."""
         if not self._pages:
             return list(self._routes)
-        from .pages.promsql import query_set
+        from .pages.loading import page
         from .pages.table import ROUTES
 
         known = {route.path for route in ROUTES}
-        sets = [each.path for each in self.metric_sets.values() if each.path not in known]
-        return [*ROUTES, *[Route("GET", path, "metrics", query_set) for path in sets], *self._routes]
+        # Without sets of the program's there are those of the table, which need not be imported to be known.
+        sets = [each.path for each in (self._metric_sets or {}).values() if each.path not in known]
+        more = [Route("GET", path, "metrics", page("promsql.query_set")) for path in sets]
+        return [*ROUTES, *more, *self._routes]
 
     def route(
         self, method: str, path: str, *, group: RouteGroup = "base", privileged: bool = False, websocket: bool = False

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attrs import frozen
 
-from .asks import ClientGone, Effect, EffectFailed, Moment, Op, Sleep
+from .asks import ClientGone, Moment, Op, Sleep
 from .health.latch import Await
 from .observe.records import Failure, Report
 from .outputs import Cancel, Note, Perform
-from .routine import PARKED, Attempt, Conversation, Host, Thrown
+from .routine import PARKED, Attempt, Conversation
+from .underway import Underway
 
 if TYPE_CHECKING:
     from .asks import Routine
@@ -38,7 +39,7 @@ class Begin(Op[None]):
     task: Task
 
 
-class Background(Host):
+class Background:
     """The tasks of one server.
 
     `deadline` is when `handle_timeout` must be called (`inf`: never).
@@ -50,10 +51,9 @@ class Background(Host):
         self.stopped = False
         self._conversations: dict[Conversation, None] = {}
         self._fresh: list[Task] = []
-        self._performing: dict[int, tuple[Conversation, int]] = {}
         self._outputs: list[Perform | Cancel | Note] = []
+        self.underway = Underway(self._outputs)
         self._nudged = False
-        self._count = 0
         self.opens = _OPENS
         self.attempts = _ATTEMPTS
         self.now: Now
@@ -75,16 +75,9 @@ class Background(Host):
     def reply(self, number: int, answer: object, error: BaseException | None, now: Now) -> None:
         """The answer to `Perform(number, …)`, or the exception that performing it raised."""
         self.now = now
-        waiting = self._performing.pop(number, None)
-        if waiting is not None:
-            conversation, position = waiting
-            if conversation.performing is not None:
-                conversation.performing.pop(number, None)
-            if error is not None:
-                failed = EffectFailed(type(error).__name__)
-                failed.__cause__ = error
-                answer = Thrown(failed)
-            self._step(conversation, conversation.settle(position, answer, self))
+        resumed = self.underway.answered(number, answer, error)
+        if resumed is not None:
+            self._step(*resumed)
         self._settle()
 
     def handle_timeout(self, now: Now) -> None:
@@ -109,7 +102,7 @@ class Background(Host):
         """The server ends: every task ends where it waits, without another ask."""
         self.stopped = True
         for conversation in tuple(self._conversations):
-            self.withdraw(conversation)
+            self.underway.withdraw(conversation)
             routine, conversation.routine = conversation.routine, None
             assert routine is not None
             try:
@@ -125,26 +118,6 @@ class Background(Host):
 
     # ---- what conversations and latches need -----------------------------------
 
-    def perform(self, conversation: Conversation, effect: Effect[Any], position: int) -> None:
-        """Hand an effect to the host, for the ask at `position`."""
-        self._count += 1
-        self._performing[self._count] = (conversation, position)
-        if conversation.performing is None:
-            conversation.performing = {}
-        conversation.performing[self._count] = effect
-        self._outputs.append(Perform(self._count, effect))
-
-    def withdraw(self, conversation: Conversation) -> None:
-        """Take back every effect, sleep and latch of `conversation`."""
-        for number, effect in (conversation.performing or {}).items():
-            del self._performing[number]
-            self._outputs.append(Cancel(number, effect))
-        conversation.performing = None
-        for ask in conversation.asks:
-            if type(ask) is Await:
-                ask.latch.waiting.pop(conversation, None)
-        conversation.wake_at = inf
-
     def nudge(self) -> None:
         """A latch is open: look again in a turn of its own, at once."""
         self._nudged = True
@@ -159,7 +132,7 @@ class Background(Host):
         try:
             outcome = conversation.step(answer, self)
         except Exception as error:  # noqa: BLE001  a bug in a task must not reach the host
-            self.withdraw(conversation)
+            self.underway.withdraw(conversation)
             self._outputs.append(Note(Failure(WHERE, error)))
             outcome = None
         if outcome is not PARKED:

@@ -7,20 +7,12 @@ declares; it never runs a query (engines do) and never walks the process.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from attrs import field, frozen
 
 ColumnType = Literal["bigint", "integer", "double", "boolean", "text", "timestamptz", "json"]
-COLUMN_TYPES: tuple[ColumnType, ...] = (
-    "bigint",
-    "integer",
-    "double",
-    "boolean",
-    "text",
-    "timestamptz",
-    "json",
-)
+COLUMN_TYPES: tuple[ColumnType, ...] = get_args(ColumnType)
 
 Rows = Callable[[], Iterable[Sequence[Any]]]
 Version = Callable[[], object]

@@ -2,22 +2,22 @@
 
 A `Conversation` steps a routine, knows which asks are open, and turns an answer
 into the next step.  Who answers is for the connection: it registers one function
-for each kind of op and is told of every effect.  Nothing here knows HTTP.
+for each kind of op, and keeps the effects that are under way.  Nothing here knows HTTP.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .asks import Ask, Effect, Race
 
 if TYPE_CHECKING:
     from .http.pipeline import Exchange
+    from .underway import Underway
     from .wire.ws import Item, WebSocket
 
 
@@ -150,7 +150,7 @@ class Conversation:
         for position, ask in enumerate(race.asks):
             answer = self._open_one(ask, position, host)
             if answer is not PARKED:
-                return self.settle(position, answer, host)
+                return self.win(position, answer, host.underway)
         self.asks = race.asks
         return PARKED
 
@@ -159,7 +159,7 @@ class Conversation:
         if attempt is not None:
             return attempt(host, self, ask)
         if isinstance(ask, Effect):
-            host.perform(self, ask, position)
+            host.underway.perform(self, ask, position)
             return PARKED
         return Thrown(WrongAsk(f"a routine may await asks only, not {type(ask).__name__}"))
 
@@ -170,33 +170,23 @@ class Conversation:
             if attempt is not None:
                 answer = attempt(host, self, ask)
                 if answer is not PARKED:
-                    return self.settle(position, answer, host)
+                    return self.win(position, answer, host.underway) if self.racing else answer
         return PARKED
 
-    def settle(self, position: int, answer: Any, host: Host) -> Any:
-        """The ask at `position` is answered: withdraw the others of its race."""
-        if not self.racing:
-            return answer
+    def win(self, position: int, answer: Any, underway: Underway) -> Any:
+        """The ask at `position` wins its race: withdraw the others; returns the answer for `step`."""
         self.racing = False
-        host.withdraw(self)
+        underway.withdraw(self)
         return answer if type(answer) is Thrown else (position, answer)
 
 
-class Host(ABC):
-    """What a conversation needs from its connection.
+class Host(Protocol):
+    """What a conversation needs of whoever drives it.
 
     `opens` starts an op (and may answer at once), `attempts` tries it again;
-    `perform` hands an effect out; `withdraw` takes back whatever is still under way.
+    `underway` hands effects out, and takes back what is waited for no longer.
     """
 
-    __slots__ = ()
     opens: Mapping[type, Attempt]
     attempts: Mapping[type, Attempt]
-
-    @abstractmethod
-    def perform(self, conversation: Conversation, effect: Effect[Any], position: int) -> None:
-        """Hand `effect` out; its answer will come for `position`."""
-
-    @abstractmethod
-    def withdraw(self, conversation: Conversation) -> None:
-        """Cancel the effects of `conversation` that are under way."""
+    underway: Underway

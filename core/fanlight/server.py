@@ -35,6 +35,8 @@ from .wire.head import HeadReader
 from .wire.heads import http_date
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from .app import App
     from .auth.identity import Identity, Proof
     from .auth.provers import Provers
@@ -42,10 +44,10 @@ if TYPE_CHECKING:
     from .config.listeners import Listener
     from .connection.exchanges import Exchanges
     from .http.request import Request
-    from .http.static import Assets
     from .moment import Entropy, Now
     from .observe.frontegg_metrics import FronteggMetrics
     from .observe.metrics import HttpMetrics
+    from .pages.files import Assets
     from .routine import Conversation
     from .sql.feeds import Feeds
     from .wire.h2 import H2Wire
@@ -163,7 +165,6 @@ class Server:
 
         self.app = app
         self.limits = app.limits
-        self.registry = app.registry
         self.entropy = entropy
         self.started_at = now
         self.stopping = False
@@ -196,6 +197,11 @@ class Server:
         self._grace = inf
         self._date_at = -1
         self._dates: tuple[bytes, bytes] = (b"", b"")
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """The registry that `/metrics` shows.  Not asked for early: the default one brings prometheus_client."""
+        return self.app.registry
 
     @cached_property
     def feeds(self) -> Feeds:

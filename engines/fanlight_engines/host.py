@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import fanlight
-from fanlight.http.static import ReadAssets
+from fanlight.pages.files import ReadAssets
 from fanlight.pages.root import DescribeProcess, ProcessFacts
 
 if TYPE_CHECKING:

@@ -57,17 +57,11 @@ class Client(ABC):
             self.hosting.broken(self, error)
         self.drain()
 
-    def took(self, count: int) -> None:
-        """The socket has, some time after `write`, taken `count` bytes that had to wait."""
-        credit, self.credit = self.credit + count, 0
-        self.feed(self.connection.sent, credit)
-
-    def give_back(self) -> None:
-        """Give the credit back, in the turn in which it was earned, and do what comes of it."""
-        credit, self.credit = self.credit, 0
-        connection = self.connection
+    def give_back(self, now: Now, more: int = 0) -> None:
+        """Give the credit back, and `more`, and do what comes of it; by `now` the socket had taken what it is for."""
+        credit, self.credit = self.credit + more, 0
         try:
-            more = connection.sent(credit, connection.now)
+            more = self.connection.sent(credit, now)
         except Exception as error:  # noqa: BLE001  never into the host
             self.hosting.broken(self, error)
             more = True
@@ -142,11 +136,12 @@ class Hosting(ABC):
         self.clients: dict[Connection, Client] = {}
         self.armed = inf
         self._tasks: dict[Task[Any], Call] = {}
-        self._unwatch = (
-            app.users.watch(lambda names: self.deliver(self._users_changed, names)),
+        self._unwatch = [
             app.liveness.told(lambda: self.deliver(self.rearm)),
             self.server.leadership.lost.watch(lambda: self.deliver(self._leadership_lost)),
-        )
+        ]
+        if self.server.provers is not None:  # else nobody's identity rests on a user's role
+            self._unwatch.append(app.users.watch(lambda names: self.deliver(self._users_changed, names)))
 
     def _users_changed(self, names: frozenset[str]) -> None:
         """The program or a file has changed who may come in; told on the loop's thread."""

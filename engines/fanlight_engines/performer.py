@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import urandom
 from typing import TYPE_CHECKING, Any, Protocol
@@ -32,6 +32,8 @@ from .workers import Workers
 
 if TYPE_CHECKING:
     from fanlight.server import Server
+
+    from .deferred import Deferred
 
 Handler = Callable[[Any], Any]
 Done = Callable[[object, BaseException | None], None]
@@ -74,27 +76,43 @@ class Engine(Protocol):
 
 
 class Performer:
-    """Engines behind one face: `perform`, `submit`, `interrupt`, `note`, `close`."""
+    """Engines behind one face: `perform`, `submit`, `interrupt`, `note`, `close`.
 
-    def __init__(self, engines: list[Engine]) -> None:
-        self._engines = engines
+    `engines` are at work; each of `deferred` is made when the first of its
+    effects comes, so all but `close` are called on the thread that serves.
+    """
+
+    def __init__(self, engines: Sequence[Engine], deferred: Sequence[Deferred] = ()) -> None:
+        self._engines: list[Engine] = []
         self._handlers: dict[type, Handler] = {}
         self._interrupts: dict[type, Callable[[Any], None]] = {}
         self._prompt: dict[type, Handler] = {}
+        self._workers = Workers()
+        self._own: dict[type, Workers] = {}
+        self._deferred = {name: each for each in deferred for name in each.effects}
+        self._add(engines)
+
+    def _add(self, engines: Sequence[Engine]) -> None:
         for engine in engines:
+            self._engines.append(engine)
             self._prompt.update(getattr(engine, "prompt", {}))
             self._handlers.update(engine.handlers)
             self._interrupts.update(engine.interrupts)
-        self._workers = Workers()
-        self._own: dict[type, Workers] = {}
-        for engine in engines:
             own_effects: frozenset[type] = getattr(engine, "own_effects", frozenset())
             if own_effects:
                 name = f"fanlight-{type(engine).__name__.lower()}"
                 self._own.update(dict.fromkeys(own_effects, Workers(getattr(engine, "own_threads", 1), name)))
 
+    def _rouse(self, kind: type) -> None:
+        """Make the engines that do `kind`, if they were deferred until now."""
+        if kind not in self._handlers and kind.__module__ in self._deferred:
+            deferred = self._deferred[kind.__module__]
+            self._deferred = {name: each for name, each in self._deferred.items() if each is not deferred}
+            self._add(deferred.engines)
+
     def perform(self, effect: Effect[Any]) -> Any:
         """Do `effect` here and now; what it raises is a bug."""
+        self._rouse(type(effect))
         handler = self._handlers.get(type(effect))
         if handler is None:
             raise LookupError(f"no engine does {type(effect).__name__}")
@@ -102,11 +120,13 @@ class Performer:
 
     def perform_promptly(self, effect: Effect[Any]) -> Any:
         """Do an effect of a worker here and now, if that takes a moment only; else None, and nothing was done."""
+        self._rouse(type(effect))
         handler = self._prompt.get(type(effect))
         return None if handler is None else handler(effect)
 
     def submit(self, effect: Effect[Any], done: Done) -> None:
         """Do `effect` in a worker's thread; `done(answer, error)` is called there."""
+        self._rouse(type(effect))
         try:
             self._own.get(type(effect), self._workers).submit(lambda: _do(self.perform, effect, done))
         except RuntimeError as error:
@@ -150,6 +170,7 @@ class Performer:
 
     def close(self) -> None:
         """Close the engines and end the threads; may take a few seconds, so not on a loop."""
+        self._deferred = {}
         for engine in self._engines:
             try:
                 engine.close()
@@ -187,4 +208,4 @@ def performer_for(server: Server) -> Performer:
     server.audit.tells_admissions = security_log.isEnabledFor(logging.INFO)
     for remark in server.app.remarks:
         log.log(logging.WARNING if remark.level == "warning" else logging.DEBUG, "%s: %s", remark.path, remark.text)
-    return Performer(engines_for(server))
+    return Performer(*engines_for(server))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import auth, auth_lateness, cpu_disturbance, cycle, hostile
+from bench import auth, auth_lateness, auth_refusals, cpu_disturbance, cycle, hostile
 from bench.attacks.catalogue import ATTACKS
 from bench.processes import cpu, start
 
@@ -120,12 +120,15 @@ def test_a_cpu_profile_is_weighed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_authentication_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for name, few in (("ITERATIONS", 4096), ("ROUNDS", 2), ("REQUESTS", 5), ("TIMES", 1), ("GUESSES", 30)):
+    for name, few in (("REQUESTS", 5), ("TIMES", 1), ("GUESSES", 30)):
         monkeypatch.setattr(auth, name, few)
-    for part in (auth.show_refusals, auth.show_added, auth.show_guesses):
+    for name, few in (("ITERATIONS", 4096), ("ROUNDS", 2)):
+        monkeypatch.setattr(auth_refusals, name, few)
+    for part in (auth_refusals.show_refusals, auth.show_added, auth.show_guesses):
         part()
     told = capsys.readouterr().out
-    assert told.count("refused, ") == 4
+    for way in ("by Basic", "by login", "over a socket"):
+        assert told.count(f"refused {way}, ") == 4
     assert told.count(": adds ") == 2
     assert "answers {429: 30}, hashes 0" in told
     assert told.count(": 200") == 2

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.process import ask, started
-
-from .chromium import PROGRAM, Browser, browsing
+from tests.chromium import PROGRAM, Browser, browsing
+from tests.cli.process import ask, demonstrated
 
 
 @pytest.fixture(scope="session")
@@ -30,11 +29,8 @@ def browser(chromium: Browser) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def demo() -> Iterator[str]:
     """The URL of a demo."""
-    with started("demo", "--listen", "127.0.0.1:0") as process:
-        line = process.line()
-        while "Open" not in line:
-            line = process.line()
-        yield line.split()[-1].rstrip("/")
+    with demonstrated() as (_, where):
+        yield f"http://{where}"
 
 
 @pytest.fixture

@@ -18,8 +18,7 @@ from fanlight.auth.users import Role, Users
 from fanlight.http.request import Request
 from fanlight.http.response import HTML, Response
 from fanlight.pages.flamegraph import flamegraph_page
-
-from .chromium import Browser, Page
+from tests.chromium import Browser, Page
 
 ROWS = "document.querySelectorAll('tbody tr').length"
 PAINTED = (

@@ -89,6 +89,15 @@ def started(*words: str, cwd: Path | None = None) -> Iterator[Process]:
             popen.kill()
 
 
+@contextmanager
+def demonstrated() -> Iterator[tuple[Process, str]]:
+    """A demo that is open, and the `host:port` that it has printed."""
+    with started("demo", "--listen", "127.0.0.1:0") as process:
+        while "Open" not in (line := process.line()):
+            assert process.popen.poll() is None, process.errors
+        yield process, line.split("http://")[1].rstrip("/")
+
+
 def finished(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """`fanlight WORDS`, run to its end."""
     return subprocess.run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
 from collections.abc import Iterator
 
@@ -11,20 +10,14 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from fanlight_cli.office import Office
-from tests.cli.process import Process, ask, finished, rows, started
+from tests.cli.process import Process, ask, demonstrated, finished, rows
 
 
 @pytest.fixture
 def demo() -> Iterator[tuple[Process, str]]:
     """The demo and the address that it has printed."""
-    with started("demo", "--listen", "127.0.0.1:0") as process:
-        lines = iter(process.line, "")
-        printed = [next(lines)]
-        while "Open" not in printed[-1]:
-            printed.append(process.line())
-        found = re.search(r"http://(\S+)", printed[-1])
-        assert found, printed
-        yield process, found[1]
+    with demonstrated() as found:
+        yield found
 
 
 def test_every_address_it_prints_answers(demo: tuple[Process, str]) -> None:

@@ -27,6 +27,12 @@ import time
 print("up")
 time.sleep(600)
 """
+EXITS_ITSELF = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+print("up")
+time.sleep(600)
+"""
 STUCK_LOOP = """
 import asyncio, time
 async def main():
@@ -117,13 +123,7 @@ def test_signals_end_it_as_they_would_end_the_program(number: signal.Signals, tm
 
 
 def test_a_handler_of_the_program_gets_the_signal(tmp_path: Path) -> None:
-    text = """
-import signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-print("up")
-time.sleep(600)
-"""
-    with started("run", *ANYWHERE, program(tmp_path, text)) as process:
+    with started("run", *ANYWHERE, program(tmp_path, EXITS_ITSELF)) as process:
         assert process.line() == "up"
         process.popen.terminate()
         assert process.end() == 7
@@ -131,13 +131,7 @@ time.sleep(600)
 
 
 def test_a_client_does_not_keep_the_program_from_ending(tmp_path: Path) -> None:
-    text = """
-import signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-print("up")
-time.sleep(600)
-"""
-    with started("run", *ANYWHERE, program(tmp_path, text)) as process:
+    with started("run", *ANYWHERE, program(tmp_path, EXITS_ITSELF)) as process:
         assert process.line() == "up"
         where = process.address()
         assert ask(where, "/prof/mode", {"memory_active": True})[0] == 200

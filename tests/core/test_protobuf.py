@@ -19,7 +19,8 @@ from fanlight.protobuf import (
     read_varint,
     varint,
 )
-from tests.core.observe.decoding import decode, messages, take_varint
+from tests.core.observe.decoding import messages
+from tests.protobuf import decode, take_varint
 
 numbers = st.integers(1, (1 << 29) - 1)
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from fanlight.asks import Ask, ClientGone, Effect, EffectFailed, Op, Race, Routine, Sleep
 from fanlight.http.pipeline import Exchange
-from fanlight.routine import PARKED, Attempt, Conversation, Host, Thrown, WrongAsk
+from fanlight.outputs import Cancel, Perform
+from fanlight.routine import PARKED, Attempt, Conversation, Thrown, WrongAsk
+from fanlight.underway import Underway
 
 
 @frozen
@@ -29,14 +31,14 @@ class Take(Op[str]):
     name: str
 
 
-class Shelf(Host):
-    """A host whose only state is what lies on a shelf, and effects by number."""
+class Shelf:
+    """A host whose only state is what lies on a shelf, and what was `said` of its effects."""
 
     def __init__(self, **things: Any) -> None:
         self.things = things
         self.opened: list[str] = []
-        self.performed: list[tuple[Effect[Any], int]] = []
-        self.withdrawn = 0
+        self.said: list[Perform | Cancel] = []
+        self.underway = Underway(self.said)
         self.opens: Mapping[type, Attempt] = {Take: self._open, Sleep: lambda host, talk, op: PARKED}
         self.attempts: Mapping[type, Attempt] = {Take: self._take}
 
@@ -47,11 +49,11 @@ class Shelf(Host):
     def _take(self, host: Any, conversation: Conversation, op: Take) -> Any:
         return self.things.pop(op.name, PARKED)
 
-    def perform(self, conversation: Conversation, effect: Effect[Any], position: int) -> None:
-        self.performed.append((effect, position))
-
-    def withdraw(self, conversation: Conversation) -> None:
-        self.withdrawn += 1
+    def answer(self, number: int, answer: object, error: Exception | None = None) -> Any:
+        """What the routine that waits for an effect is to be resumed with."""
+        resumed = self.underway.answered(number, answer, error)
+        assert resumed is not None
+        return resumed[1]
 
 
 def talk(routine: Routine[Any]) -> Conversation:
@@ -108,9 +110,9 @@ def test_an_effect_is_handed_out_and_trying_again_does_not_repeat_it() -> None:
     conversation = talk(asking(Fetch("a")))
     assert conversation.step(None, shelf) is PARKED
     assert conversation.retry(shelf) is PARKED
-    assert shelf.performed == [(Fetch("a"), 0)]
-    assert conversation.step(conversation.settle(0, "A", shelf), shelf) == ["A"]
-    assert shelf.withdrawn == 0, "nothing else was under way"
+    assert shelf.said == [Perform(1, Fetch("a"))]
+    assert conversation.step(shelf.answer(1, "A"), shelf) == ["A"]
+    assert shelf.said[1:] == []
 
 
 @pytest.mark.parametrize("nothing", [None, 0, b"", False])
@@ -124,9 +126,10 @@ def test_the_first_answer_wins_a_race_and_the_others_are_withdrawn(answered: int
     shelf = Shelf()
     conversation = talk(racing(Fetch("a"), Fetch("b"), Fetch("c")))
     assert conversation.step(None, shelf) is PARKED
-    assert shelf.performed == [(Fetch("a"), 0), (Fetch("b"), 1), (Fetch("c"), 2)]
-    answer = conversation.settle(answered, "won", shelf)
-    assert shelf.withdrawn == 1
+    assert shelf.said == [Perform(1, Fetch("a")), Perform(2, Fetch("b")), Perform(3, Fetch("c"))]
+    answer = shelf.answer(answered + 1, "won")
+    losers = [performed for number, performed in enumerate(shelf.said[:3]) if number != answered]
+    assert shelf.said[3:] == [Cancel(loser.number, loser.effect) for loser in losers]
     assert conversation.step(answer, shelf) == (answered, "won")
 
 
@@ -134,8 +137,7 @@ def test_a_race_that_is_won_while_it_is_opened_opens_no_more() -> None:
     shelf = Shelf(b="here")
     conversation = talk(racing(Fetch("a"), Take("b"), Fetch("c")))
     assert conversation.step(None, shelf) == (1, "here")
-    assert shelf.performed == [(Fetch("a"), 0)]
-    assert shelf.withdrawn == 1
+    assert shelf.said == [Perform(1, Fetch("a")), Cancel(1, Fetch("a"))]
     assert not conversation.racing
 
 
@@ -145,16 +147,16 @@ def test_an_op_may_win_a_race_later() -> None:
     conversation.step(None, shelf)
     shelf.things["b"] = "now"
     assert conversation.step(conversation.retry(shelf), shelf) == (1, "now")
-    assert shelf.withdrawn == 1
+    assert shelf.said == [Perform(1, Fetch("a")), Cancel(1, Fetch("a"))]
 
 
 def test_a_failure_in_a_race_is_raised_and_not_returned() -> None:
     shelf = Shelf()
-    conversation = talk(careful(Race((Fetch("a"), Sleep(1)))))
+    conversation = talk(careful(Race((Fetch("a"), Fetch("b")))))
     conversation.step(None, shelf)
-    answer = conversation.settle(0, Thrown(EffectFailed("x")), shelf)
+    answer = shelf.answer(1, None, ValueError("x"))
     assert conversation.step(answer, shelf) == "caught EffectFailed"
-    assert shelf.withdrawn == 1
+    assert Cancel(2, Fetch("b")) in shelf.said
 
 
 def test_after_a_race_a_single_ask_is_answered_plainly() -> None:
@@ -164,8 +166,8 @@ def test_after_a_race_a_single_ask_is_answered_plainly() -> None:
     shelf = Shelf()
     conversation = talk(both())
     conversation.step(None, shelf)
-    assert conversation.step(conversation.settle(0, "A", shelf), shelf) is PARKED
-    assert conversation.step(conversation.settle(0, "B", shelf), shelf) == [(0, "A"), "B"]
+    assert conversation.step(shelf.answer(1, "A"), shelf) is PARKED
+    assert conversation.step(shelf.answer(2, "B"), shelf) == [(0, "A"), "B"]
 
 
 def test_a_thrown_answer_is_raised_at_the_await() -> None:
@@ -195,7 +197,7 @@ def test_a_departure_comes_out_when_the_cleanup_is_done() -> None:
     conversation = talk(holding())
     conversation.step(None, shelf)
     assert conversation.step(Thrown(ClientGone()), shelf) is PARKED
-    assert shelf.performed[-1] == (Fetch("cleanup"), 0)
+    assert shelf.said[-1] == Perform(2, Fetch("cleanup"))
     with pytest.raises(ClientGone):
         conversation.step(None, shelf)
 
@@ -253,7 +255,7 @@ def test_answers_come_back_in_the_order_of_the_asks(script: list[str]) -> None:
             shelf.things[ask.name] = number
             answer = conversation.retry(shelf)
         else:
-            answer = conversation.settle(0, number, shelf)
+            answer = shelf.answer(len(shelf.said), number)
         result = conversation.step(answer, shelf)
     assert result == list(range(len(script)))
 

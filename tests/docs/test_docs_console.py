@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.process import ask, rows, started
+from tests.cli.process import ask, demonstrated, rows
 from tests.docs.markdown import PAGES, Sample, samples
 
 PRINTED = "127.0.0.1:6876"
@@ -26,11 +26,7 @@ pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is no
 @pytest.fixture(scope="module")
 def demo() -> Iterator[str]:
     """`host:port` of a demo that has been busy for a moment."""
-    with started("demo", "--listen", "127.0.0.1:0") as process:
-        line = process.line()
-        while "Open" not in line:
-            line = process.line()
-        where = line.split("http://")[1]
+    with demonstrated() as (_, where):
         until = time.monotonic() + 20
         while b'office_parcels_total{outcome="sorted"}' not in ask(where, "/metrics")[1] and time.monotonic() < until:
             time.sleep(0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,8 +34,11 @@ def running(name: str) -> Iterator[str]:
     ) as process:
         try:
             assert process.stdout is not None
-            lines = [process.stdout.readline(), process.stdout.readline()]
-            yield urlsplit(next(line.strip() for line in lines if line.startswith("http://"))).netloc
+            said = process.stdout.readline() + process.stdout.readline()
+            # The prompt comes from another thread, and may come between the address and the end of its line.
+            address = re.search(r"http://[0-9.]+:[0-9]+", said)
+            assert address is not None, said
+            yield urlsplit(address[0]).netloc
             _, errors = process.communicate("\n", timeout=30)
             assert (process.returncode, errors) == (0, "")
         finally:

@@ -18,6 +18,7 @@ from fanlight.http.request import Head, ReadBody, Request
 from fanlight.http.response import Refused, Response, SendBody
 from fanlight.moment import Now
 from fanlight.pages.sql import sql
+from tests.routines import driven
 
 T = TypeVar("T")
 Handlers = Mapping[type, Callable[[Any], Any]]
@@ -34,15 +35,12 @@ class Driver:
 
     def run(self, routine: Coroutine[Any, Any, T]) -> T:
         """The routine's result."""
-        answer: Any = None
-        try:
-            while True:
-                ask = routine.send(answer)
-                self.asked.append(ask)
-                answer = self.answer(ask)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
+
+        def answered(ask: Any) -> Any:
+            self.asked.append(ask)
+            return self.answer(ask)
+
+        return driven(routine, answered)
 
     def leave(self, routine: Coroutine[Any, Any, Any]) -> None:
         """The client is gone while the routine waits: throw, and answer its cleanup."""

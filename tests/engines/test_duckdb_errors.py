@@ -54,6 +54,26 @@ CASES = [
     ("select * from read_csv('/etc/passwd')", "42501", None),
     ("select * from glob('*')", "42501", None),
     ("select $1 + 1", "XX000", None),
+    ("create table u (a integer, a integer)", "42701", None),
+    ("alter table t add column a integer", "42701", None),
+    ("insert into t (a, a) values (1, 2)", "42701", None),
+    ("drop view t", "42809", None),
+    ("drop schema main cascade", "42501", None),
+    ("select nextval('nope')", "42P01", None),
+    ("select a from t where sum(a) > 1", "42803", None),
+    ("select a from t where row_number() over () = 1", "42P20", None),
+    ("select a from t order by 2", "42P10", None),
+    ("select a from t group by 5", "42P10", None),
+    ("select * from t, t", "42712", None),
+    ("select * from t join (select 1 as x) using (b)", "42703", None),
+    ("update t set nope = 1", "42703", None),
+    ("select {'a': 1}.b", "42703", None),
+    ("select b from t where b > date '2031-01-01'", "42883", None),
+    ("select 10::decimal(1, 0)", "22003", None),
+    ("select date '2031-01-01' = 5", "42846", None),
+    ("select json_extract('{', '$')", "22P02", None),
+    ("select strptime('x', '%Y')", "22007", None),
+    ("select " + "1 + " * 1100 + "1", "54001", "Max expression depth limit of 1000 exceeded."),
 ]
 
 
@@ -89,6 +109,7 @@ def test_what_cannot_be_set_is_not_advised(sql: Sql) -> None:
 def test_memory(sql: Sql) -> None:
     (entry,) = sql.results("select max(x) from (select list(i) as x from range(400000000) t(i))")
     assert entry["error"]["code"] == "53200"
+    assert "detail" not in entry["error"]
 
 
 class Plain(Exception):

@@ -72,6 +72,12 @@ def evaluated(engine: DuckDbEngine, session: Any, text: str, before: Evaluated |
     return answer
 
 
+def test_rows_are_counted_in_bytes(engine: DuckDbEngine) -> None:
+    value = evaluated(engine, open_session(engine), "SELECT i % 2 AS a, 'x' AS b FROM range(1000) t(i)")
+    assert len(value.rows) == 2
+    assert value.size == sum(len(row) * count for row, count in value.rows.items()) == 1000 * len(b'["0","x"]')
+
+
 def write(engine: DuckDbEngine, text: str) -> None:
     """A statement of another session, committed."""
     session = open_session(engine)

@@ -110,7 +110,9 @@ CASES: list[tuple[str, Any, tuple[int, int, int]]] = [
     ("'\"7\"'::json", "7", (3802, -1, -1)),
     ("'null'::json", None, (3802, -1, -1)),
     ("'[]'::jsonb", [], (3802, -1, -1)),
-    ("{'a': 1}::variant", {"a": "1"}, (3802, -1, -1)),
+    ("{'a': 1}::variant", {"a": 1}, (3802, -1, -1)),
+    ("[(interval '14 months')::variant, null]", ["1 year 2 months", None], (3807, -1, -1)),
+    ("7.50::decimal(4, 2)::variant", "7.50", (3802, -1, -1)),
     ("[1, null, 3]", ["1", None, "3"], (1007, -1, -1)),
     ("[[1.1::float], []]", [["1.1"], []], (1021, -1, -1)),
     ("[1, 2]::bigint[2]", ["1", "2"], (1016, -1, -1)),
@@ -143,6 +145,23 @@ def test_json_keeps_its_numbers_and_sorts_its_keys(sql: Sql) -> None:
     query = {"query": """select '{"b": [1, 2.50, 1e400], "a": {"d": null, "c": "x\\n"}}'::json as v"""}
     _, body = post(sql.engine, sql.app, json.dumps(query).encode())
     assert b'[[{"a":{"c":"x\\n","d":null},"b":[1,2.50,1e400]}]]' in body
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ('[NaN, nan, -Infinity, inf, "nan, inf", 1]', b'[null,null,null,null,"nan, inf",1]'),
+        ('{"a": -inf, "b": [1, 2, ], }', b'{"a":null,"b":[1,2]}'),
+        ("NaN", b"null"),
+        ("inf", b"null"),
+        ("[" * 900 + 'NaN, "\\"nan, ]", ' + "]" * 900, b'[null, "\\"nan, ]" ]'),
+    ],
+)
+def test_what_duckdb_takes_for_json_is_written_as_json(sql: Sql, text: str, written: bytes) -> None:
+    query = {"queries": [{"query": "select $1::json as v", "params": [text]}]}
+    _, body = post(sql.engine, sql.app, json.dumps(query).encode())
+    assert written in body
+    assert b"NaN" not in body
 
 
 def test_deeply_nested_json_passes_through(sql: Sql) -> None:

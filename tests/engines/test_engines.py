@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import fanlight.pages.table
 from fanlight import App, Effect, Listener
 from fanlight.asks import Task
 from fanlight.config.settings import Settings
@@ -20,7 +19,9 @@ from tests.sim import START, Seeded
 
 
 def engines(app: App | None = None) -> list[Engine]:
-    return engines_for(Server(app or App(), now=START, entropy=Seeded()))
+    """All of them, as if everything had been asked for."""
+    at_work, deferred = engines_for(Server(app or App(), now=START, entropy=Seeded()))
+    return [*at_work, *(engine for each in deferred for engine in each.engines)]
 
 
 def effects(of: type[Effect[object]] = Effect) -> Iterator[type[Effect[object]]]:
@@ -32,7 +33,6 @@ def effects(of: type[Effect[object]] = Effect) -> Iterator[type[Effect[object]]]
 
 
 def test_every_effect_has_an_engine(tmp_path: Path) -> None:
-    assert fanlight.pages.table.ROUTES  # which loads every page
     file = tmp_path / "users.json"
     file.write_text('{"users": {}}')
     file.chmod(0o600)
@@ -44,6 +44,56 @@ def test_every_effect_has_an_engine(tmp_path: Path) -> None:
     for engine in made:
         engine.close()
     assert {kind.__name__ for kind in effects()} - {kind.__name__ for kind in done} == set()
+
+
+def test_deferred_engines_are_found_by_their_effects() -> None:
+    deferred = engines_for(Server(App(), now=START, entropy=Seeded()))[1]
+    modules = [name for each in deferred for name in each.effects]
+    assert len(modules) == len(set(modules))
+    for each in deferred:
+        # The other way round they would never be made.
+        assert {kind.__module__ for engine in each.engines for kind in engine.handlers} <= set(each.effects)
+        assert each.engines is each.engines
+    for each in deferred:
+        for engine in each.engines:
+            engine.close()
+
+
+def test_what_is_made_has_been_loaded() -> None:
+    """Else the first effect would import it, on the loop's thread."""
+    program = (
+        "import sys\n"
+        "from fanlight import App\n"
+        "from fanlight.server import Server\n"
+        "from fanlight_engines.engines import engines_for\n"
+        "from fanlight_engines.performer import SystemEntropy, now\n"
+        "at_work, deferred = engines_for(Server(App(), now=now(), entropy=SystemEntropy()))\n"
+        "assert not any(each.wanted for each in deferred)\n"
+        "for each in deferred: each.load()\n"
+        "before = set(sys.modules)\n"
+        "assert all(isinstance(each.engines, tuple) for each in deferred)\n"
+        "print(*(set(sys.modules) - before))\n"
+    )
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=paths)
+    assert done.stdout.split() == []
+
+
+def test_a_server_that_begins_imports_nothing() -> None:
+    """It may do so on a running loop."""
+    program = (
+        "import sys\n"
+        "from fanlight import App\n"
+        "from fanlight_engines.hosting import Server\n"
+        "from fanlight_engines.performer import SystemEntropy, now, performer_for\n"
+        "app = App()\n"
+        "before = set(sys.modules)\n"
+        "performer_for(Server(app, now=now(), entropy=SystemEntropy()))\n"
+        "print(*(set(sys.modules) - before))\n"
+    )
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=paths)
+    assert done.stdout.split() == []
 
 
 def test_no_effect_has_two() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import fanlight
-from fanlight.http.static import ReadAssets
+from fanlight.pages.files import ReadAssets
 from fanlight.pages.root import DescribeProcess
 from fanlight_engines.host import HostFacts, describe, read_assets
 

@@ -122,11 +122,27 @@ def test_a_slow_socket_holds_the_routine_back(desk: Desk) -> None:
     assert 0 < held < 3_000
     assert not guest.connection.wants_read
     for _ in range(10):
-        guest.took(guest.connection.backlog)
+        guest.give_back(desk.now(), guest.connection.backlog)
         while desk.server.deadline <= desk.clock.now.mono:
             desk.tick()
     assert guest.written.endswith(b"0\r\n\r\n")
     assert guest.written.count(b"x" * 600) == 10
+
+
+def test_a_slow_socket_has_its_time_from_when_it_took_something(desk: Desk) -> None:
+    guest = desk.guest()
+    guest.slow = True
+    guest.feed(guest.connection.receive_data, LONG)
+    patience = desk.server.limits.write_progress
+    for _ in range(3):
+        desk.clock.move(patience * 0.7)
+        desk.tick()
+        guest.give_back(desk.now(), guest.connection.backlog)
+        assert guest.connection.backlog > 0
+    assert guest.shuts == []
+    desk.clock.move(patience)
+    desk.tick()
+    assert guest.shuts == [False]
 
 
 def test_credit_that_is_held_is_not_given_back(desk: Desk) -> None:

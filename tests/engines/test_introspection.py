@@ -31,6 +31,7 @@ from fanlight.pages.effects import (
 )
 from fanlight.sql.effects import Execute, StartEngine
 from fanlight_engines.process.introspection import Introspection, coordinator, log_level, process_facts, process_start
+from fanlight_engines.process.recent_logs import RecentLogs
 from fanlight_engines.process.relations import DECLARED
 from fanlight_engines.profiling.heap import HeapProfiler
 from tests.clients.blocking import HttpConnection
@@ -75,7 +76,8 @@ def sim() -> Sim:
 
 @pytest.fixture
 def engine(sim: Sim) -> Iterator[Introspection]:
-    introspection = Introspection(sim.server, HeapProfiler(sim.server.app))
+    logs = RecentLogs()
+    introspection = Introspection(sim.server, HeapProfiler(sim.server.app), logs)
 
     def answering(effect: Any) -> Any:
         return (
@@ -85,6 +87,7 @@ def engine(sim: Sim) -> Iterator[Introspection]:
     sim.answering = answering
     yield introspection
     introspection.close()
+    logs.close()
 
 
 LEVELS: list[tuple[int, int, LogLevel]] = [
@@ -242,13 +245,11 @@ def test_an_interrupt_ends_the_walk_even_when_it_comes_first(
     assert set(short) == set(COORDINATOR_KEYS) if isinstance(short, dict) else True
 
 
-def test_its_relations_keep_log_records_until_it_is_closed(engine: Introspection) -> None:
+def test_its_relations_have_the_log_records_that_were_kept(engine: Introspection) -> None:
     assert engine.relations == DECLARED
     logging.getLogger("tests.introspection").warning("hello")
     logs = next(relation for relation in engine.relations if relation.name == "log_records")
     assert [row[3] for row in logs.rows()][-1] == "hello"
-    engine.close()
-    assert list(logs.rows()) == []
 
 
 def test_failures_of_the_walk_are_failures_of_the_page(sim: Sim) -> None:

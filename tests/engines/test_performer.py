@@ -16,6 +16,7 @@ from fanlight.auth.decisions import Refusal
 from fanlight.observe.records import AccessRecord, Exposure, Failure, RefusalsOmitted, Trouble
 from fanlight.pages.root import DescribeProcess, ProcessFacts
 from fanlight.server import Server
+from fanlight_engines.deferred import Deferred
 from fanlight_engines.performer import Performer, SystemEntropy, now, performer_for
 from tests.sim import START, Seeded
 
@@ -135,6 +136,32 @@ def test_effects_that_wait_do_not_keep_others_waiting(performer: Performer, engi
 def test_an_interrupt_for_nothing_does_nothing(performer: Performer) -> None:
     performer.interrupt(Add(1, 2))
     performer.interrupt(Unknown())
+
+
+def test_a_deferred_engine_is_made_when_its_first_effect_comes() -> None:
+    made: list[Adder] = []
+
+    def make() -> list[Adder]:
+        made.append(Adder())
+        return made
+
+    performer = Performer([], [Deferred((__name__,), (), make)])
+    performer.interrupt(Add(1, 2))
+    assert made == []
+    assert performer.perform_promptly(Add(1, 2)) is None
+    assert [performer.perform(Add(1, 2)), submitted(performer, Add(2, 2)).result(PATIENCE)[0]] == [3, 4]
+    with pytest.raises(LookupError):
+        performer.perform(Nap())  # of the same module, and still nobody's
+    performer.close()
+    (only,) = made
+    assert only.closed is not None
+
+
+def test_nothing_is_made_for_closing() -> None:
+    performer = Performer([], [Deferred((__name__,), (), lambda: [Stubborn()])])
+    performer.close()
+    with pytest.raises(LookupError):
+        performer.perform(Add(1, 2))
 
 
 def test_closing_closes_every_engine(caplog: pytest.LogCaptureFixture) -> None:

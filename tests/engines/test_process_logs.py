@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight_engines.process.logs import LONGEST_MESSAGE, Logged, RecentLogs
+from fanlight_engines.process.logs import bound
+from fanlight_engines.process.recent_logs import LONGEST_MESSAGE, Logged, RecentLogs
 
 log = logging.getLogger("tests.process_logs")
 
@@ -27,7 +28,7 @@ def ring() -> Iterator[RecentLogs]:
 
 
 def last(ring: RecentLogs) -> Logged:
-    return ring.records()[-1]
+    return list(ring)[-1]
 
 
 def test_a_record_is_kept_with_where_it_came_from(ring: RecentLogs) -> None:
@@ -43,13 +44,13 @@ def test_a_record_is_kept_with_where_it_came_from(ring: RecentLogs) -> None:
         "MainThread",
     )
     assert kept.exception == "KeyError"
-    (row,) = ring.relation().rows()
-    assert len(row) == len(ring.relation().columns)
+    (row,) = bound(ring).rows()
+    assert len(row) == len(bound(ring).columns)
     assert "sesame" not in repr(row)
 
 
 def test_the_change_counter_moves_with_each_record_that_is_kept(ring: RecentLogs) -> None:
-    version = ring.relation().version
+    version = bound(ring).version
     assert version is not None
     seen = [version()]
     for _ in range(8):
@@ -63,7 +64,7 @@ def test_the_change_counter_moves_with_each_record_that_is_kept(ring: RecentLogs
 def test_only_the_last_ones_are_kept(ring: RecentLogs) -> None:
     for number in range(9):
         log.warning("%d", number)
-    assert [record.message for record in ring.records()] == ["4", "5", "6", "7", "8"]
+    assert [record.message for record in ring] == ["4", "5", "6", "7", "8"]
 
 
 def test_what_its_logger_does_not_let_through_is_not_made(ring: RecentLogs) -> None:
@@ -72,7 +73,7 @@ def test_what_its_logger_does_not_let_through_is_not_made(ring: RecentLogs) -> N
         log.info("quiet")
     finally:
         log.setLevel(logging.NOTSET)
-    assert ring.records() == []
+    assert list(ring) == []
 
 
 class Hostile:
@@ -123,7 +124,7 @@ def test_a_message_is_shown_as_it_was_whatever_becomes_of_its_arguments(ring: Re
     mapping["name"] = "eve"
     Shouting.loud = True
     try:
-        messages = [record.message for record in ring.records()]
+        messages = [record.message for record in ring]
     finally:
         Shouting.loud = False
     assert messages == ["[1]", "ada", "quiet", "quiet", "a 'b' 3 0.5 True None"]
@@ -137,7 +138,7 @@ def test_nothing_of_the_program_s_is_kept_alive(ring: RecentLogs) -> None:
         logging.getLogRecordFactory()(log.name, logging.INFO, __file__, 1, *record, None)
     del held, quiet, record
     assert [ref() for ref in gone] == [None, None]
-    assert [record.message for record in ring.records()] == ["<unprintable>", "q", "<unprintable>"]
+    assert [record.message for record in ring] == ["<unprintable>", "q", "<unprintable>"]
 
 
 @pytest.mark.parametrize("args", [("x" * 5_000_000,), ("x" * 600, "y" * 600), tuple("x" * 60_000), (1 << 50_000,)])
@@ -181,7 +182,7 @@ def test_any_message_is_printable_and_bounded(message: str) -> None:
 
 def test_records_made_for_somebody_elses_are_not_ours(ring: RecentLogs) -> None:
     logging.makeLogRecord({"name": "remote", "msg": "hello"})
-    assert ring.records() == []
+    assert list(ring) == []
 
 
 def test_the_factory_is_given_back() -> None:
@@ -190,12 +191,12 @@ def test_the_factory_is_given_back() -> None:
     log.warning("both")
     first.close()  # Not on top: it stays as a link.
     log.warning("second")
-    assert [record.message for record in first.records()] == []
-    assert [record.message for record in second.records()] == ["both", "second"]
+    assert [record.message for record in first] == []
+    assert [record.message for record in second] == ["both", "second"]
     second.close()
     second.close()
     log.warning("nobody")
-    assert second.records() == []
+    assert list(second) == []
     logging.setLogRecordFactory(before)
 
 
@@ -217,7 +218,7 @@ def test_a_factory_of_the_programs_own_stays(ring: RecentLogs) -> None:
         ring.close()
         assert logging.getLogRecordFactory() is own
         log.warning("still works")
-        assert ring.records() == []
+        assert list(ring) == []
     finally:
         logging.setLogRecordFactory(before)
 
@@ -230,7 +231,7 @@ logging.basicConfig(format="configured %(message)s")
 logging.getLogger("a").warning("hello")
 logging.warning("root")
 """
-PREPARE = "from fanlight_engines.process.logs import RecentLogs; ring = RecentLogs()"
+PREPARE = "from fanlight_engines.process.recent_logs import RecentLogs; ring = RecentLogs()"
 
 
 def test_a_program_logs_as_it_would_without_us() -> None:

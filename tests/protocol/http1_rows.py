@@ -114,6 +114,8 @@ ROWS: tuple[Row, ...] = (
     Row("GET *", get(b"*"), (400,), True, BAD),
     Row("OPTIONS *", get(b"*", method=b"OPTIONS"), (200,), False),
     Row("CONNECT", get(b"localhost:443", method=b"CONNECT"), (405,), True),
+    Row("CONNECT of a path", get(method=b"CONNECT"), (405,), True, ""),
+    Row("CONNECT of a URL", get(b"http://localhost/api/livez", method=b"CONNECT"), (405,), True),
     Row("absolute form", get(b"http://localhost/api/livez"), (200,), False),
     Row("absolute form with a query", get(b"http://localhost/api/livez?a=b"), (200,), False),
     Row("absolute form without a path", get(b"http://localhost"), (200,), False),

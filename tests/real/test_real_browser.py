@@ -9,11 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.chromium import PROGRAM, REBOUND, Browser, Page, browsing
+
 from .conftest import PASSWORD, Open, Place
-
-pytest.importorskip("websockets", reason="websockets is not installed")
-
-from .browser import PROGRAM, REBOUND, Browser, Page, browsing
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installed")
 

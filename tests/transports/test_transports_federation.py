@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from attrs import define
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from prometheus_client.parser import text_string_to_metric_families
 
 from fanlight import App, Listener, MetricQuery, MetricQuerySet
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing
 from tests.clients.wires import SocketWire
 from tests.hosts import Host, Served
+from tests.samples import Samples, samples_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DELAY = 30.0
@@ -115,13 +115,9 @@ def house(over: Host, workers: list[Worker], folder: Path) -> Iterator[House]:
     served.stop()
 
 
-def samples(answer: Answer) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+def samples(answer: Answer) -> Samples:
     assert answer.status == 200, answer.text()
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(answer.text())
-        for sample in family.samples
-    }
+    return samples_of(answer.text())
 
 
 def labels(process: int, **more: str) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ from fanlight_engines.sockets import peer_of, prepare
 
 if TYPE_CHECKING:
     from fanlight.connection.connection import Connection
+    from fanlight.moment import Now
 
     from .server import Host
 
@@ -58,7 +59,7 @@ class Accepting(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         if self.client is not None:
-            self.client.resume()
+            self.client.resume(self._host.now())
 
 
 class SocketClient(Client):
@@ -99,7 +100,7 @@ class SocketClient(Client):
         self._due = False
         self._hand_over()
         if not self.paused:
-            self.resume()
+            self.resume(self.connection.now)  # it was written a moment ago
 
     def _hand_over(self) -> None:
         data = b"".join(self._unwritten)
@@ -110,12 +111,12 @@ class SocketClient(Client):
             except Exception as error:  # noqa: BLE001  never into the host
                 self._host.broken(self, error)
 
-    def resume(self) -> None:
-        """Everything that was handed over has been taken."""
+    def resume(self, now: Now) -> None:
+        """Everything that was handed over has been taken by `now`."""
         self.paused = False
         if not self._due:
             self.held = False
-            self.give_back()
+            self.give_back(now)
 
     def shut(self, half: bool) -> None:
         if not half:

@@ -112,7 +112,7 @@ class SocketClient(Client):
             rest = self._unwritten.pop(0)[taken:]
             if rest:
                 self._unwritten.insert(0, rest)
-            self.took(taken)
+            self.give_back(self._host.now(), taken)
 
     def _lose(self) -> None:
         """The socket failed under our hands."""

@@ -17,7 +17,6 @@ from ..asks import Moment
 from ..http.response import Fields, Response, empty, text
 from ..peer import network_of
 from .authorization import Credentials, Password, Unusable
-from .checks import Refused
 from .identity import Identity, Kind
 from .roles import is_user_name, named
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from ..config.settings import Dialect
     from ..http.request import Request
     from ..moment import Now
-    from .checks import Found, PasswordChecks
     from .provers import Provers
     from .throttle import Throttle
 
@@ -97,33 +95,6 @@ def believe(credentials: Credentials, dialect: Dialect) -> Identity | Rejected:
     if not is_user_name(credentials.user):
         return Rejected("invalid credentials", user=credentials.user)
     return named(credentials.user, "None", dialect)
-
-
-def prove_password(
-    checks: PasswordChecks, peer: str, user: str, password: str, now: Now
-) -> Identity | Rejected | Routine[Identity | Rejected]:
-    """Who `user` is, if that is the password (spec auth.md A4); a routine where that has to be found out.
-
-    A wrong password, a user that nobody is, one that may not log in and one
-    without a password are told apart by nothing.
-    """
-    if not is_user_name(user):
-        return Rejected("invalid credentials", user=user)
-    known = checks.check(peer, user, password, now.mono)
-    if isinstance(known, Identity):
-        return known
-    return _rejected(known, user) if isinstance(known, Refused) else _proved(known, user)
-
-
-async def _proved(check: Routine[Found], user: str) -> Identity | Rejected:
-    outcome = await check
-    return outcome if isinstance(outcome, Identity) else _rejected(outcome, user)
-
-
-def _rejected(refused: Refused, user: str) -> Rejected:
-    if refused.retry_after is None:
-        return Rejected("invalid credentials", user=user)
-    return too_many(refused.retry_after, user)
 
 
 def too_many(seconds: float, user: str = "") -> Rejected:

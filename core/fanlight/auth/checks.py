@@ -20,9 +20,10 @@ from ..asks import ClientGone, Moment, TimeUp
 from ..background import Begin
 from ..health.latch import Await, Latch
 from ..peer import network_of
+from .chain import Rejected, too_many
 from .effects import Attempt, AwaitPassword, HashPassword, Secret, StorePassword, VerifyPassword
 from .identity import Identity, Proof
-from .roles import is_internal
+from .roles import is_internal, is_user_name
 from .scram import ITERATIONS, LONGEST_PASSWORD, MECHANISM, decoy
 from .throttle import Rate, Reservation, Throttle
 from .users import NOBODY, Role
@@ -30,7 +31,7 @@ from .users import NOBODY, Role
 if TYPE_CHECKING:
     from ..asks import Routine
     from ..config.settings import Dialect
-    from ..moment import Entropy
+    from ..moment import Entropy, Now
     from .users import Users
 
 KEPT_SECONDS = 60.0
@@ -279,3 +280,30 @@ class Turns:
         self._waiting -= 1
         if not self._lines[network]:
             del self._lines[network]
+
+
+def prove_password(
+    checks: PasswordChecks, peer: str, user: str, password: str, now: Now
+) -> Identity | Rejected | Routine[Identity | Rejected]:
+    """Who `user` is, if that is the password (spec auth.md A4); a routine where that has to be found out.
+
+    A wrong password, a user that nobody is, one that may not log in and one
+    without a password are told apart by nothing.
+    """
+    if not is_user_name(user):
+        return Rejected("invalid credentials", user=user)
+    known = checks.check(peer, user, password, now.mono)
+    if isinstance(known, Identity):
+        return known
+    return _rejected(known, user) if isinstance(known, Refused) else _proved(known, user)
+
+
+async def _proved(check: Routine[Found], user: str) -> Identity | Rejected:
+    outcome = await check
+    return outcome if isinstance(outcome, Identity) else _rejected(outcome, user)
+
+
+def _rejected(refused: Refused, user: str) -> Rejected:
+    if refused.retry_after is None:
+        return Rejected("invalid credentials", user=user)
+    return too_many(refused.retry_after, user)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from attrs import frozen
 
@@ -47,16 +47,7 @@ Authentication = Literal["required", "in_band", "none"]
 Cors = Literal["page", "mcp", "webhook"]
 ForeignWrites = Literal["guarded", "guarded by itself", "guarded on None", "refused with cookie", "refused", "pass"]
 
-CONFIGURED_GROUPS: tuple[ConfiguredGroup, ...] = (
-    "base",
-    "webhook",
-    "internal",
-    "metrics",
-    "profiling",
-    "mcp_agent",
-    "mcp_developer",
-    "console_config",
-)
+CONFIGURED_GROUPS: tuple[ConfiguredGroup, ...] = get_args(ConfiguredGroup)
 
 
 @frozen(kw_only=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .authorization import Password, Token
-from .chain import MISSING, Rejected, prove_bearer, prove_password
-from .checks import PasswordChecks
+from .chain import MISSING, Rejected, prove_bearer
+from .checks import PasswordChecks, prove_password
 from .frontegg import FronteggTokens
 from .oidc import OidcSettings, OidcTokens, is_outage
 from .throttle import Rate

@@ -53,6 +53,7 @@ class Limits:
     subscriptions: int = 2000
     subscription_rows: int = 100_000
     subscription_bytes: int = 64 * MIB
+    subscriptions_bytes: int = 256 * MIB
 
     # HTTP/2 abuse, counted over `flood_window` seconds (T15).
     streams: int = 100

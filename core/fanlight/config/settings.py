@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
 
@@ -175,6 +174,8 @@ def _upstream(_: Any, attribute: Attribute[str | None], value: object) -> None:
     """An origin, perhaps with a path; without TLS only on this machine, as its scripts run in people's browsers."""
     if value is None:
         return
+    from urllib.parse import urlsplit  # only where there is such a setting
+
     parts = urlsplit(value) if isinstance(value, str) else None
     if parts is None or not _URL.fullmatch(parts.geturl()) or not parts.hostname or parts.query or parts.fragment:
         raise ConfigurationError(attribute.name, "expected a URL of https, without user, query and fragment")

@@ -20,7 +20,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from ..asks import EffectFailed, TimeUp
+from ..asks import TimeUp
 from ..http.response import Refused as RefusedAnswer
 from ..http.response import phrase
 from ..outputs import Close, Output, Send
@@ -106,16 +106,9 @@ class Connection(Upgraded):
     def reply(self, number: int, answer: object, error: BaseException | None, now: Now) -> None:
         """The answer to `Perform(number, …)`, or the exception that performing it raised."""
         self.now = now
-        waiting = self._performing.pop(number, None)
-        if waiting is not None:
-            conversation, position = waiting
-            if conversation.performing is not None:
-                conversation.performing.pop(number, None)
-            if error is not None:
-                failed = EffectFailed(type(error).__name__)
-                failed.__cause__ = error
-                answer = Thrown(failed)
-            self._step(conversation, conversation.settle(position, answer, self))
+        resumed = self.underway.answered(number, answer, error)
+        if resumed is not None:
+            self._step(*resumed)
             self._pump()
         self._settle()
 
@@ -414,7 +407,7 @@ class Connection(Upgraded):
     def _refuse_body(self, conversation: Conversation) -> None:
         """A body that somebody waits for does not come: 408, and on HTTP/1.1 the end of the connection."""
         self.wire.take_no_more()
-        self.withdraw(conversation)
+        self.underway.withdraw(conversation)
         self._step(conversation, Thrown(RefusedAnswer(phrase(408))))
 
     def _end_time(self, conversation: Conversation) -> None:
@@ -425,12 +418,12 @@ class Connection(Upgraded):
         if conversation in self.server.vouched:
             self.close_websocket(conversation, 1008, "authentication expired")
         elif conversation.waiting:
-            self.withdraw(conversation)
+            self.underway.withdraw(conversation)
             self._step(conversation, Thrown(TimeUp()))
 
     def _give_up(self, conversation: Conversation) -> None:
         """A cleanup that does not end: drop the routine and say so."""
-        self.withdraw(conversation)
+        self.underway.withdraw(conversation)
         routine, conversation.routine = conversation.routine, None
         try:
             if routine is not None:

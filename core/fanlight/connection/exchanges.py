@@ -8,19 +8,19 @@ connection's, frames of upgraded streams are in `upgraded`.
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..asks import ClientGone, Effect
-from ..health.latch import Await
+from ..asks import ClientGone
 from ..http.pipeline import Exchange
 from ..http.request import Request
 from ..http.response import Refused as RefusedAnswer
 from ..http.response import Response, phrase
 from ..observe.records import AccessRecord, Failure
-from ..outputs import Cancel, Note, Output, Perform
-from ..routine import PARKED, Conversation, Host, Thrown
+from ..outputs import Note, Output
+from ..routine import PARKED, Conversation, Thrown
+from ..underway import Underway
 from ..wire import events
 from ..wire.body import BrokenBody
 from ..wire.heads import UnsafeField
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SERVER_ERROR = phrase(500)
 
 
-class Exchanges(Host):
+class Exchanges(ABC):
     """What a connection has in hand."""
 
     __slots__ = (
@@ -44,10 +44,8 @@ class Exchanges(Host):
         "_drained",
         "_grace_at",
         "_mark",
-        "_next_id",
         "_out",
         "_outputs",
-        "_performing",
         "_unsent",
         "budget",
         "limits",
@@ -63,6 +61,7 @@ class Exchanges(Host):
         "spoken",
         "state",
         "ticking",
+        "underway",
         "unfinished",
         "wire",
     )
@@ -91,10 +90,9 @@ class Exchanges(Host):
         self.wire = listener.no_wire
         self.spoken = ""
         self._conversations: dict[int, Conversation] = {}
-        self._performing: dict[int, tuple[Conversation, int]] = {}
-        self._next_id = 0
         self._out: list[bytes] = []
         self._outputs: list[Output] = []  # a deque would weigh 700 bytes in ten thousand idle connections
+        self.underway = Underway(self._outputs)
         self._unsent = 0
         self._mark = now.mono
         self._drained = -1
@@ -288,7 +286,7 @@ class Exchanges(Host):
 
     def _failed(self, conversation: Conversation, error: BaseException) -> None:
         """A bug: everything to the log, nothing to the client (never a second head)."""
-        self.withdraw(conversation)
+        self.underway.withdraw(conversation)
         conversation.routine = None
         self._note_failure(conversation, error)
         if conversation.gone:
@@ -319,28 +317,8 @@ class Exchanges(Host):
             self._forget(conversation)
             return
         conversation.cleanup_at = self.now.mono + self.limits.cleanup
-        self.withdraw(conversation)
+        self.underway.withdraw(conversation)
         self._step(conversation, Thrown(ClientGone()))
-
-    def perform(self, conversation: Conversation, effect: Effect[Any], position: int) -> None:
-        """Hand an effect to the host, for the ask at `position`."""
-        self._next_id += 1
-        self._performing[self._next_id] = (conversation, position)
-        if conversation.performing is None:
-            conversation.performing = {}
-        conversation.performing[self._next_id] = effect
-        self._outputs.append(Perform(self._next_id, effect))
-
-    def withdraw(self, conversation: Conversation) -> None:
-        """Take back every effect and sleep of `conversation` that is under way."""
-        for number, effect in (conversation.performing or {}).items():
-            del self._performing[number]
-            self._outputs.append(Cancel(number, effect))
-        conversation.performing = None
-        for ask in conversation.asks:
-            if type(ask) is Await:
-                ask.latch.waiting.pop(conversation, None)
-        conversation.wake_at = conversation.beat_at = conversation.read_by = inf
 
     # ---- answering -----------------------------------------------------------
 

@@ -9,7 +9,7 @@ every op ends at once, so that its cleanup can run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil, inf
+from math import floor, inf
 from typing import TYPE_CHECKING, Any
 
 from ..asks import ClientGone, LimitTime, Moment, Sleep
@@ -168,9 +168,8 @@ def _open_next(connection: Connection, conversation: Conversation, op: NextMessa
     if conversation.socket is None:
         return LOST if conversation.gone else _misplaced(op)
     conversation.alone = op.alone
-    conversation.socket.garbled = op.garbled
     if op.limit is not None:
-        conversation.socket.bound(op.limit, op.fragments)
+        conversation.socket.bound(op.limit, op.fragments, op.refusal)
     return _next(connection, conversation, op)
 
 
@@ -224,7 +223,7 @@ def _attended(connection: Connection, conversation: Conversation, op: Attend | W
         now = connection.now.mono
         gap = max(op.every, min((now - conversation.spoke_at) / 2, op.rarely))
         # Long silences end together, by the clock: a thousand wake-ups cost more than a thousand Pings.
-        beat = now + gap if gap < _TOGETHER * 8 else ceil((now + gap) / _TOGETHER) * _TOGETHER
+        beat = now + gap if gap < _TOGETHER * 8 else floor((now + gap) / _TOGETHER) * _TOGETHER
         conversation.next_beat = conversation.beat_at = beat
         if conversation.socket is not None:
             conversation.socket.ping(b"")

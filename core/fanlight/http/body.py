@@ -84,13 +84,23 @@ async def read_json(request: Request, limit: int | None = None) -> Any:
     Raises `Refused`: 415 for another content type (before the body is asked
     for), 413 for a body that is too long, 400 for one that is not JSON.
     """
+    try:
+        return parse_json(await read_typed(request, limit))
+    except NotJson as error:
+        raise Refused(not_json(str(error))) from None
+
+
+async def read_typed(request: Request, limit: int | None = None) -> bytes:
+    """The request's body as bytes, if its content type is that of JSON; raises `Refused` with 415 or 413."""
     kind = request.field("content-type")
     if kind != "application/json" and (kind is None or _JSON_TYPE.fullmatch(kind) is None):
         raise Refused(WRONG_TYPE)
-    try:
-        return parse_json(await request.body(limit))
-    except NotJson as error:
-        raise Refused(text(400, f"Failed to parse the request body as JSON: {error}")) from None
+    return await request.body(limit)
+
+
+def not_json(detail: str) -> Response:
+    """The answer to a body that `parse_json` refuses."""
+    return text(400, f"Failed to parse the request body as JSON: {detail}")
 
 
 def wrong_shape(detail: str) -> Response:

@@ -133,8 +133,9 @@ class Exchange:
             if decoded is None:
                 return BAD_PATH
             request.params = decoded
-        # An extended CONNECT (RFC 8441) was read as a GET; only a WebSocket route may take it as one.
-        if request.head.protocol is not None and not route.websocket:
+        # An extended CONNECT (RFC 8441) was read as a GET; only a WebSocket route may take it as one,
+        # and only such a route says what is wrong with the CONNECT of HTTP/1.1.
+        if (request.method == "CONNECT" or request.head.protocol is not None) and not route.websocket:
             return place.not_allowed()
         if route.websocket:
             greeting = handshake(request.head)

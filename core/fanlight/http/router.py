@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
 
 from attrs import field, frozen
 
@@ -79,8 +78,8 @@ class Place:
         self.routes[route.method] = route
 
     def find(self, method: str) -> Route | None:
-        """The route for `method`; HEAD is served by GET."""
-        return self.routes.get(method) or (self.routes.get("GET") if method == "HEAD" else None)
+        """The route for `method`; HEAD is served by GET, and so is CONNECT, if the route is a WebSocket's."""
+        return self.routes.get(method) or (self.routes.get("GET") if method in ("HEAD", "CONNECT") else None)
 
     def not_allowed(self) -> Response:
         """405 with the methods of the path (RFC 9110 15.5.6), an empty body."""
@@ -120,6 +119,8 @@ class Router:
 
 def decode_segments(params: Mapping[str, str]) -> dict[str, str] | None:
     """Captured segments percent-decoded; None when one of them is not UTF-8."""
+    from urllib.parse import unquote_to_bytes  # brings ipaddress: a program that only describes an app needs neither
+
     try:
         return {name: unquote_to_bytes(value).decode() for name, value in params.items()}
     except UnicodeDecodeError:

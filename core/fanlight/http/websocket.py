@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
-from hashlib import sha1
 from math import inf
 from typing import Literal
 
@@ -55,14 +54,14 @@ class NextMessage(Op["str | bytes | PeerClosed"]):
     `limit` bounds it (None: as before); a longer one is closed with 1009 as
     soon as a frame header or the running total tells, and so is one of more
     than `fragments` frames.  `alone`: what comes behind it is not read before
-    the next of these, which may have another limit.  `garbled`: the Close for a
-    text that is not UTF-8.
+    the next of these, which may have another limit.  `refusal` is the reason of
+    a 1002 that any other fault is answered with, and text that is not UTF-8 too.
     """
 
     limit: int | None = None
     fragments: int | None = None
     alone: bool = False
-    garbled: tuple[int, str] = (1007, "")
+    refusal: str | None = None
 
 
 @frozen
@@ -169,6 +168,8 @@ def handshake(head: Head) -> Response | Fields:
     """The fields of the 101 (empty for HTTP/2), or the refusal, checked in this order."""
     if head.version == "2":
         return _extended_connect(head)
+    if head.method != "GET":
+        return text(405, "Request method must be `GET`", ("allow", "GET"))
     tokens = {token.strip(" \t").lower() for value in head.all("connection") for token in value.split(",")}
     if "upgrade" not in tokens:
         return text(400, "Connection header did not include 'upgrade'")
@@ -181,6 +182,8 @@ def handshake(head: Head) -> Response | Fields:
         return _wrong_version()
     if head.version == "1.0":
         return text(426, "WebSocket request couldn't be upgraded since no upgrade state was present")
+    from hashlib import sha1  # brings OpenSSL, and most servers never see a WebSocket
+
     accept = b64encode(sha1(key.encode() + _GUID, usedforsecurity=False).digest()).decode()
     return (("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", accept))
 

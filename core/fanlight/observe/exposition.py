@@ -13,6 +13,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from .delimited import Delimited
+from .families import collectors, created_shown
+from .families import walk as walk_registry
 from .gathering import Gathered, is_blocking
 from .negotiation import OPENMETRICS, PROTOBUF, TEXT, Format
 from .openmetrics import OpenMetrics
@@ -71,8 +73,6 @@ class Memory:
     def __init__(self) -> None:
         self._writers: dict[Format, Writer] = {}
         self._groups: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()
-        self._families: Any = None
-        """The module `families`, which imports prometheus_client: only where there is a registry to walk."""
 
     def slices(
         self,
@@ -94,21 +94,13 @@ class Memory:
         walk: Iterator[Found] = walk_own(own, seen)
         created = False
         if registry is not None:
-            families = self._walker()
-            created = families.created_shown()
-            walk = chain(families.walk(registry, seen, failed, gathered, self.groups(registry)), walk)
+            created = created_shown()
+            walk = chain(walk_registry(registry, seen, failed, gathered, self.groups(registry)), walk)
         return Slices(self.writer(form).pieces(walk, created))
 
     def blocking(self, registry: Any) -> list[Any]:
         """The collectors of `registry` (None: there are none) that may block."""
-        return [] if registry is None else list(filter(is_blocking, self._walker().collectors(registry)))
-
-    def _walker(self) -> Any:
-        if self._families is None:
-            from . import families
-
-            self._families = families
-        return self._families
+        return [] if registry is None else list(filter(is_blocking, collectors(registry)))
 
     def writer(self, form: Format) -> Writer:
         """The writer of `form`, made when it is first asked for."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from ..asks import Sleep
 from ..http.response import Response, empty, html, json, text
-from ..http.static import static
 from .document import document, paths, scripted
+from .files import static
 from .health import POLL_SECONDS
 from .upstream import forward
 

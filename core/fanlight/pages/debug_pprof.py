@@ -6,11 +6,11 @@ threads and tasks here.  Go's other profiles have no counterpart and no path.
 
 from __future__ import annotations
 
-from ..http.query import bad_query, read_query
+from ..http.query import read_query
 from ..http.request import Request
-from ..http.response import TEXT, Refused, Response, html, text
+from ..http.response import TEXT, Response, html, text
 from ..profiling.effects import CaptureStacks, DescribeStacks
-from .prof_cpu import find_format
+from .prof_cpu import find_format, query_number
 from .root import DescribeProcess
 
 _PROFILES = (
@@ -52,11 +52,9 @@ async def goroutine(request: Request) -> Response:
     above: text with whole stacks).  Tasks are shown below those that wait for them.
     """
     query = read_query(request, "debug", "format")
-    debug = query.get("debug", "0")
-    if not (debug.isascii() and debug.isdigit() and len(debug) <= 10):
-        raise Refused(bad_query("`debug` must be a whole number"))
-    if int(debug):
-        return text(200, await DescribeStacks(whole=int(debug) >= 2))
+    debug = query_number(query, "debug", 0)
+    if debug:
+        return text(200, await DescribeStacks(whole=debug >= 2))
     chosen = find_format(query.get("format", "pprof"))
     return Response(200, (chosen.field,), await CaptureStacks(chosen.name))
 

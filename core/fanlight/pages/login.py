@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from ..asks import Moment
 from ..auth.audit import report_admission
-from ..auth.chain import Rejected, found, prove_password
+from ..auth.chain import Rejected, found
+from ..auth.checks import prove_password
 from ..auth.decisions import refusal_of
 from ..auth.origin import sends_cookie
 from ..http.body import read_json, repeated, wrong_shape

@@ -9,7 +9,6 @@ are, and how they are written, is `observe`'s.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..asks import EffectFailed, Race, Sleep
@@ -17,12 +16,13 @@ from ..federation.effects import ASKS_RULES, RULES
 from ..http.media import allows
 from ..http.request import Request
 from ..http.response import Fields, Response, SendBody, text
+from ..observe.exposition import Memory
 from ..observe.gathering import PATIENCE, Gathered, GatherMetrics, ReportCollector
+from ..observe.gzip import Gzip, compress
 from ..observe.negotiation import Format, choose
 
 if TYPE_CHECKING:
-    from ..observe.exposition import Memory, Slices
-    from ..observe.metrics import HttpMetrics
+    from ..observe.exposition import Slices
     from ..observe.shapes import OwnFamily
     from ..server import Server
 
@@ -34,22 +34,6 @@ WORTH_ZIPPING = 1024
 """Bytes up to which a body is sent as it is."""
 _LONGEST_ERROR = 500
 """Characters of an error's text in a 500."""
-
-_WRITING = (
-    "observe.names",
-    "observe.shapes",
-    "observe.columns",
-    "observe.runs",
-    "observe.families",
-    "observe.text",
-    "observe.openmetrics",
-    "protobuf",
-    "observe.messages",
-    "observe.delimited",
-    "observe.exposition",
-    "observe.gzip",
-)
-"""Modules that the first scrape imports, those that others need first."""
 
 Failures = list[tuple[str, Exception]]
 """Collectors that raised, with what they raised."""
@@ -82,9 +66,6 @@ async def exposed(request: Request, families: Iterable[OwnFamily]) -> Response:
 
     They are this scrape's own, so nothing is remembered of them.
     """
-    await load(request.server.metrics)
-    from ..observe.exposition import Memory
-
     form = choose(request.head.all("accept"))
     return await respond(request, form, Memory().slices(form, None, families), [], ())
 
@@ -92,7 +73,7 @@ async def exposed(request: Request, families: Iterable[OwnFamily]) -> Response:
 async def everything(server: Server, form: Format) -> tuple[Slices, Failures]:
     """The host's metrics and fanlight's own in `form`, and the list that fills with what collectors raise."""
     own = server.metrics
-    memory = own.memory or await load(own)
+    memory = own.memory = own.memory or Memory()
     failures: Failures = []
 
     def failed(collector: str, error: Exception) -> None:
@@ -122,21 +103,6 @@ async def respond(request: Request, form: Format, body: Sliced, failures: Failur
     return _whole(fields, first, zipped=zipped)
 
 
-async def load(own: HttpMetrics) -> Memory:
-    """What remembers between scrapes, made by the first one of this server.
-
-    It imports what writes metrics: a few milliseconds in all, so one module to
-    a turn of the host's loop.
-    """
-    for name in _WRITING:
-        import_module(f"fanlight.{name}")
-        await Sleep(0)
-    from ..observe.exposition import Memory
-
-    own.memory = own.memory or Memory()
-    return own.memory
-
-
 async def _first(body: Sliced) -> bytes:
     """The beginning of the body, long enough to know whether it is worth compressing.
 
@@ -153,8 +119,6 @@ def _whole(fields: Fields, body: bytes, *, zipped: bool) -> Response:
     """A body that is complete: sent with its length, compressed in one go (at most about a slice)."""
     if not zipped:
         return Response(200, fields, body)
-    from ..observe.gzip import compress
-
     return Response(200, (*fields, GZIP), compress(body))
 
 
@@ -175,8 +139,6 @@ def _streamed(fields: Fields, first: bytes, body: Sliced, failures: Failures, *,
         await _report(failures)
 
     async def produce_zipped() -> None:
-        from ..observe.gzip import Gzip
-
         # One gzip member for the whole answer; a slice often gives no bytes of it yet.
         stream = Gzip()
         data = stream.add(first)

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from ..http.request import Request
     from ..http.response import Response
 
-PATH = "/.well-known/oauth-protected-resource"
-RESOURCES = ("", "/api/mcp/agent", "/api/mcp/developer")
-"""What may be appended to the path; the document is the same."""
 WAIT_SECONDS = 2.0
 _POLL_SECONDS = 0.1
 _NOT_FOUND = empty(404)

@@ -19,6 +19,7 @@ from ..federation.effects import AskWorkers, Call, Replied, Reply, Steps, WorkOu
 from ..http.options import parse_options
 from ..http.request import Request
 from ..http.response import Response
+from ..observe import default_queries  # noqa: F401  # pyright: ignore[reportUnusedImport]  `App.metric_sets` will
 from ..observe.queries import MOST_BYTES, MOST_ROWS, QUERY_SECONDS, SCRAPE_SECONDS, MetricQuery, routed
 from ..observe.records import MetricSkipped, Report
 from ..observe.results import Cells, Families, Table, Unfit, read_reply, read_rows
@@ -34,9 +35,6 @@ from .sql import end_session, open_session, variables_of
 if TYPE_CHECKING:
     from ..sql.effects import Batch, SqlSession
     from ..sql.values import Descriptor
-
-DEFAULT_SETS = ("mz_usage", "mz_frontier", "mz_compute", "mz_storage")
-"""The endpoints that there always are."""
 
 _AT_ONCE = 500
 """Rows that are turned into samples before the host's loop has its turn."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from ..asks import Moment, Race, Sleep
 from ..federation.effects import ASKS_RULES, AskWorkers, Call, NoReply, Reply, WorkOut
+from ..federation.merging import Digested, Merged, digest, up
+from ..federation.rules import Directory, read_rules
 from ..http.options import parse_options
 from ..http.request import Request
 from ..http.response import Response, empty
@@ -23,8 +25,6 @@ from .metrics import everything, respond
 if TYPE_CHECKING:
     from ..app import App
     from ..config.listeners import Address
-    from ..federation.merging import Digested
-    from ..federation.rules import Directory
     from ..workers import Replica
 
 PATIENCE = 10.0
@@ -48,9 +48,6 @@ async def public(request: Request) -> Response:
     parse_options(request.query)
     if app.system.get("enable_public_metrics_endpoint") == "off":
         return empty(503)
-    from ..federation.merging import Merged, up
-    from ..federation.rules import read_rules
-
     directory = _directory(app)
     found = await _federated(list(app.workers.remote), directory)
     await _tell([f"{replica.full_name}/{process}: {each.trouble}" for replica, process, each in found if each.trouble])
@@ -66,8 +63,6 @@ async def public(request: Request) -> Response:
 
 def _directory(app: App) -> Directory:
     """The names that this process knows; its relations have ids from now on."""
-    from ..federation.rules import Directory
-
     for relation in list(app.relations.values()):
         app.catalog.identify(relation)
     return Directory(app.workers, app.catalog)
@@ -77,8 +72,6 @@ async def _federated(processes: Sequence[Process], directory: Directory) -> list
     """Ask all, then read one answer after the other; who is not read in time is down."""
     if not processes:
         return []
-    from ..federation.merging import Digested, digest
-
     until = (await Moment()).mono + PATIENCE
     replies = iter(await _ask([address for _, _, address in processes if address is not None]))
     found: list[tuple[Replica, int, Digested]] = []

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..http.body import read_json, wrong_shape
+from ..http.body import not_json, read_typed, wrong_shape
 from ..http.options import parse_options
 from ..http.response import JSON, Refused, Response, SendBody, json, text
-from ..sql.batch import run_request
+from ..sql.batch import request_in, run_request
 from ..sql.effects import CloseSession, OpenSession, ReadSpool, Release, SessionRefused, SqlSession, StartEngine
 from ..sql.reply import Collector
-from ..sql.request import WRONG_SHAPE, SqlRequest, read_request
+from ..sql.request import WRONG_SHAPE, SqlRequest
 from ..sql.session import Session
 from ..sql.system import SystemAccess
 from ..sql.variables import Variables
@@ -79,7 +79,9 @@ async def end_session(handle: SqlSession) -> None:
 
 
 async def _body(request: Request) -> SqlRequest:
-    read = read_request(await read_json(request))
+    read = await request_in(await read_typed(request))
+    if isinstance(read, str):
+        raise Refused(not_json(read))
     if read is None:
         raise Refused(wrong_shape(WRONG_SHAPE))
     return read

@@ -15,7 +15,6 @@ from ..auth.audit import report_admission
 from ..auth.chain import Rejected
 from ..auth.decisions import refusal_of
 from ..auth.identity import Identity
-from ..http.body import NotJson, parse_json
 from ..http.response import Refused, text
 from ..http.websocket import (
     AcceptWebSocket,
@@ -30,11 +29,11 @@ from ..http.websocket import (
 )
 from ..observe.records import Report
 from ..sql import frames
-from ..sql.batch import run_request
+from ..sql.batch import request_in, run_request
 from ..sql.effects import SessionRefused, SqlSession
 from ..sql.errors import IDLE_IN_TRANSACTION, SqlError
 from ..sql.opening import read_opening
-from ..sql.request import WRONG_SHAPE, SqlRequest, read_request
+from ..sql.request import WRONG_SHAPE, SqlRequest
 from ..sql.session import Session
 from ..sql.subscribe import PING_SECONDS, Subscriber
 from ..sql.variables import Variables
@@ -114,9 +113,8 @@ async def _proved(request: Request, opening: Opening | None) -> Identity | Rejec
 async def _first_message(request: Request) -> Opening | PeerClosed | None:
     """The first message, read; None when it is none, or does not come in time."""
     limits = request.server.limits
-    garbled = (1002, UNAUTHORIZED)  # as whatever else is wrong with it
-    bounds = limits.first_message_bytes, limits.first_message_fragments
-    message = NextMessage(*bounds, alone=True, garbled=garbled)
+    bytes_, fragments = limits.first_message_bytes, limits.first_message_fragments
+    message = NextMessage(bytes_, fragments, alone=True, refusal=UNAUTHORIZED)
     late, received = await Race((message, Sleep(limits.first_message)))
     if late or isinstance(received, PeerClosed):
         return None if late else received
@@ -175,16 +173,14 @@ async def _next(session: Session, limit: int) -> Message | PeerClosed:
 
 async def _answer(session: Session, message: Message, sink: frames.SocketSink) -> None:
     """Answer one request, or say why it is none; neither ends the session."""
-    body = _read(message)
+    body = await _read(message)
     refused = body if isinstance(body, str) else await run_request(session, body, sink, streams=True)
     end = [frames.ready(session.status)]
     notices = map(frames.notice, session.take_notices())
     await SendTexts([*([frames.failure(SqlError(refused, "XX000"))] if refused is not None else ()), *notices, *end])
 
 
-def _read(message: Message) -> SqlRequest | str:
+async def _read(message: Message) -> SqlRequest | str:
     """The request in a message, or what is wrong with it."""
-    try:
-        return read_request(parse_json(message)) or WRONG_SHAPE
-    except NotJson as error:
-        return str(error)
+    read = await request_in(message)
+    return WRONG_SHAPE if read is None else read

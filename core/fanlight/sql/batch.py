@@ -8,21 +8,33 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from .effects import CheckSyntax, ReadScript
+from ..asks import Sleep
+from .effects import CheckSyntax, ReadRequest, ReadScript
 from .errors import SqlError, Unreadable, batch_too_large
 from .grammar import read_script
-from .request import Simple, SqlRequest
-from .session import Session
+from .request import Simple, SqlRequest, read_text
+from .session import TURN, Session
 from .sink import Sink
-from .statements import Prepare, Statement, prohibited, subscribed_query
+from .statements import Prepare, Statement, prepared_body, prohibited, subscribed_query
 
 TEXT_LIMIT = 1_000_000
 """Bytes of one query string."""
 
 # Reading a text costs about half a microsecond a byte: longer ones are a worker's.
 _INLINE = 2048
+# So much of many short ones is read between two turns of the host's loop; each counts for some characters more.
+_READ, _LEAST = 4096, 64
+
+# A megabyte of JSON takes some hundredths of a second, half of one if it is all brackets.
+_INLINE_JSON = 16 * 1024
+_PIECE = 2048  # statements that are looked through between two turns of the loop
 
 Script = tuple[Statement, ...]
+
+
+async def request_in(data: bytes | str) -> SqlRequest | str | None:
+    """The request that a JSON text is (see `read_text`); long ones are read by a worker."""
+    return read_text(data) if len(data) <= _INLINE_JSON else await ReadRequest(data)
 
 
 async def run_request(session: Session, request: SqlRequest, sink: Sink, *, streams: bool = False) -> str | None:
@@ -34,11 +46,20 @@ async def run_request(session: Session, request: SqlRequest, sink: Sink, *, stre
     if isinstance(request, Simple):
         await _simple(session, request.query, sink, streams=streams)
         return None
-    scripts = [await _single(session, each.query) for each in request.queries]
+    scripts: list[Script | SqlError] = []
+    unread = _READ
+    for each in request.queries:
+        scripts.append(await _single(session, each.query))
+        unread -= _LEAST + len(each.query)
+        if unread < 0:
+            unread = _READ
+            await Sleep(0)
     for each, script in zip(request.queries, scripts, strict=True):
         if not isinstance(script, SqlError) and len(script) != 1:
             return f'each query must contain exactly 1 statement, but "{each.query}" contains {len(script)}'
-    for each, script in zip(request.queries, scripts, strict=True):
+    for index, (each, script) in enumerate(zip(request.queries, scripts, strict=True)):
+        if index and not index % TURN:
+            await Sleep(0)
         refused = script if isinstance(script, SqlError) else prohibited(script[0], streams=streams)
         if refused is not None:
             await sink.failed(refused, session.take_notices())
@@ -52,7 +73,7 @@ async def _simple(session: Session, text: str, sink: Sink, *, streams: bool) -> 
     script = await _read(text)
     if not isinstance(script, SqlError) and len(script) > 1:
         script = await _checked(session, script)
-    refused = script if isinstance(script, SqlError) else _first_prohibited(script, streams=streams)
+    refused = script if isinstance(script, SqlError) else await _first_prohibited(script, streams=streams)
     if refused is not None:
         await sink.failed(refused, session.take_notices())
     elif not isinstance(script, SqlError):
@@ -80,7 +101,11 @@ async def _read(text: str) -> Script | SqlError:
 
 async def _checked(session: Session, script: Script) -> Script | SqlError:
     """The script, or the first syntax error that the engine finds in it."""
-    bodies = [_body(statement) for statement in script]
+    bodies: list[Statement | None] = []
+    for start in range(0, len(script), _PIECE):
+        if start:
+            await Sleep(0)
+        bodies += map(_body, script[start : start + _PIECE])
     texts = tuple(body.text for body in bodies if body is not None)
     found = iter(await CheckSyntax(session.handle, texts) if texts else ())
     for body in bodies:
@@ -95,12 +120,14 @@ async def _checked(session: Session, script: Script) -> Script | SqlError:
 def _body(statement: Statement) -> Statement | None:
     """What the engine will have to read of a statement, if anything."""
     if isinstance(statement.action, Prepare):
-        statement = statement.action.body
+        statement = prepared_body(statement, statement.action)
     return statement if statement.engine else subscribed_query(statement)
 
 
-def _first_prohibited(script: Script, *, streams: bool) -> SqlError | None:
-    for statement in script:
+async def _first_prohibited(script: Script, *, streams: bool) -> SqlError | None:
+    for at, statement in enumerate(script, 1):
+        if not at % _PIECE:
+            await Sleep(0)
         refused = prohibited(statement, streams=streams)
         if refused is not None:
             return refused

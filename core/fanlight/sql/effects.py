@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..auth.identity import Identity
     from .changes import Rows, Shape
     from .errors import SqlError
+    from .request import SqlRequest  # noqa: F401  (ruff does not look into the strings below)
     from .statements import Statement  # noqa: F401  (ruff does not look into the strings below)
     from .values import Descriptor
     from .variables import Parameter
@@ -78,6 +79,13 @@ class OpenSession(Effect["SqlSession | SessionRefused | None"]):
 @frozen
 class StartEngine(Effect[bool]):
     """Load and open the engine, once; False when there is none to open."""
+
+
+@frozen
+class ReadRequest(Effect["SqlRequest | str | None"]):
+    """`request.read_text(data)`, away from the loop."""
+
+    data: bytes | str = field(repr=False)
 
 
 @frozen
@@ -185,8 +193,9 @@ class FetchRows(Effect["Batch | SqlFailed"]):
 class Evaluated:
     """A query and all its rows, at one moment.
 
-    `constant`: they can never be others.  `stamp` is the engine's own note of
-    what they depend on, by which it may know that nothing has changed.
+    `size` is the number of bytes of the rows.  `constant`: they can never be
+    others.  `stamp` is the engine's own note of what they depend on, by which it
+    may know that nothing has changed.
     """
 
     columns: tuple[Descriptor, ...]
@@ -194,6 +203,7 @@ class Evaluated:
     constant: bool = False
     stamp: object = field(default=None, eq=False, repr=False)
     elapsed: float = 0.0
+    size: int = 0
 
 
 @frozen

@@ -89,9 +89,10 @@ ALREADY_BEGUN = Notice("there is already a transaction in progress", "25001", "w
 NOT_BEGUN = Notice("there is no transaction in progress", "25P01", "warning")
 
 
-def syntax_error(near: str) -> SqlError:
-    """42601 for a statement that the session layer reads itself; `near` is the offending word."""
-    return SqlError(f'syntax error at or near "{near}"' if near else "syntax error at end of input", "42601")
+def syntax_error(near: str, position: int | None = None) -> SqlError:
+    """42601 for a statement that the session layer reads itself; `near` is the offending word, "" at the end."""
+    message = f'syntax error at or near "{near}"' if near else "syntax error at end of input"
+    return SqlError(message, "42601", position=position)
 
 
 def unsupported(statement: str) -> SqlError:

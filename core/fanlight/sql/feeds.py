@@ -46,6 +46,19 @@ class Seat:
     signal: Signal = field(factory=Signal)
 
 
+class Load:
+    """What all queries take together: `size` bytes of rows, and `total` of one worker's time (0.5 is half of it).
+
+    The time is what they would take if each had its ticks.
+    """
+
+    __slots__ = ("size", "total")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.total = 0.0
+
+
 class Feed:
     """One query, evaluated every `poll` seconds while anybody waits for it.
 
@@ -54,8 +67,11 @@ class Feed:
     each form, for those who knew the version before.  `failure` ended it for all.
     """
 
-    def __init__(self, poll: float) -> None:
+    def __init__(self, poll: float, load: Load) -> None:
         self.poll = poll
+        self.load = 0.0
+        """Its part of the load of all."""
+        self._all = load
         self.current: Evaluated | None = None
         self.timestamp = self.changed = 0
         self.version = 0
@@ -158,16 +174,17 @@ class Feed:
     def publish(self, evaluated: Evaluated, payloads: dict[Form, Sequence[bytes]], now: Now) -> None:
         """A tick: the query's rows, and the change in every form of `shapes` if they are not those of `current`.
 
-        A query that takes longer than its tick is evaluated less often, so that
-        it keeps an engine busy for half of the time at most.
+        A query that takes longer than half of its tick is evaluated less often,
+        and so are all when together they would keep one worker busy for good.
         """
         before = self.current
         if before is not None and before.columns != evaluated.columns:
             self.fail(not_supported("SUBSCRIBE to a query whose columns have changed"), now)
             return
+        self._all.size += evaluated.size - (before.size if before is not None else 0)
         self._evaluator = None
         self._settled = self._begun
-        self._due = max(self._began_at + self.poll, 2 * now.mono - self._began_at)
+        self._due = self._began_at + self._tick(now.mono - self._began_at)
         self.current = evaluated
         self.timestamp = max(self.timestamp + 1, int(now.wall * 1000))
         if before is None or before.rows is not evaluated.rows:
@@ -175,6 +192,19 @@ class Feed:
             self.changed = self.timestamp
             self.payloads = payloads
         self._tell(now)
+
+    def end(self) -> None:
+        """Nobody is left: nothing is kept, and nothing is to be done."""
+        self._all.total -= self.load
+        self._all.size -= self.current.size if self.current is not None else 0
+        self.load, self.current = 0.0, None
+
+    def _tick(self, taken: float) -> float:
+        """Seconds between two evaluations that take so long each."""
+        alone = max(self.poll, 2 * taken)
+        self._all.total += taken / alone - self.load
+        self.load = taken / alone
+        return alone * max(1.0, self._all.total)
 
     def fail(self, error: SqlError, now: Now) -> None:
         """An evaluation failed: that is the end, for all."""
@@ -207,6 +237,7 @@ class Feeds:
     def __init__(self, most: int) -> None:
         self.most = most
         self.subscribers = 0
+        self.load = Load()
         self._feeds: dict[Hashable, Feed] = {}
 
     def __len__(self) -> int:
@@ -219,11 +250,13 @@ class Feeds:
         self.subscribers += 1
         feed = self._feeds.get(key)
         if feed is None or feed.failure is not None:
-            feed = self._feeds[key] = Feed(poll)
+            feed = self._feeds[key] = Feed(poll, self.load)
         return feed
 
     def leave(self, key: Hashable, feed: Feed) -> None:
         """One subscriber of `feed` has left it."""
         self.subscribers -= 1
+        if not feed.seats:
+            feed.end()
         if not feed.seats and self._feeds.get(key) is feed:
             del self._feeds[key]

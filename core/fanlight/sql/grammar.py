@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from .errors import Unreadable, not_supported, syntax_error
-from .lexer import name_of, split, string_value
+from attrs import evolve
+
+from .errors import SqlError, Unreadable, not_supported
+from .lexer import name_of, open_comment, size, split, string_value
 from .reading import Words
 from .statements import (
     Action,
@@ -48,11 +50,24 @@ def read_script(text: str) -> tuple[Statement, ...]:
 def _read(text: str) -> tuple[Statement, ...]:
     statements: list[Statement] = []
     behind, offset = 0, 0
+    end = 0
     for span in split(text):
-        offset += len(text[behind : span.start].encode(errors="replace"))
-        behind = span.start
-        statements.append(read_statement(text[span.start : span.end], span.first, offset))
+        offset += size(text[behind : span.start])
+        behind, end = span.start, span.end
+        statements.append(_placed(text[span.start : span.end], span.first, offset))
+    comment = open_comment(text, end)
+    if comment is not None:
+        raise Unreadable(SqlError("unterminated comment", "42601", position=size(text[:comment])))
     return tuple(statements)
+
+
+def _placed(text: str, first: str, offset: int) -> Statement:
+    """A statement that begins at the byte `offset`; so much further on is what is wrong with it."""
+    try:
+        return read_statement(text, first, offset)
+    except Unreadable as refusal:
+        found = refusal.error.position
+        raise Unreadable(evolve(refusal.error, position=None if found is None else found + offset)) from None
 
 
 _SHORT = 512
@@ -79,7 +94,7 @@ def _begin(source: Words) -> Action:
 
 def _start(source: Words) -> Action:
     if not source.take("TRANSACTION"):
-        raise Unreadable(syntax_error(source.peek()))
+        raise source.unexpected()
     return Begin(_modes(source))
 
 
@@ -94,8 +109,10 @@ def _modes(source: Words) -> bool | None:
             read_only = True
         elif source.take("READ", "WRITE"):
             read_only = False
+        elif source.take("DEFERRABLE") or source.take("NOT", "DEFERRABLE"):
+            pass  # snapshots never wait
         elif not (source.take("ISOLATION", "LEVEL") and any(source.take(*level) for level in _LEVELS)):
-            raise Unreadable(syntax_error(source.peek()))
+            raise source.unexpected()
         if source and not source.take(","):
             continue
     return read_only
@@ -151,7 +168,7 @@ def _set(source: Words) -> Action:
         return Set("search_path", _value(source), local)
     name = _variable(source)
     if not (source.take("=") or source.take("TO")):
-        raise Unreadable(syntax_error(source.peek()))
+        raise source.unexpected()
     return Set(name, _value(source), local)
 
 
@@ -164,10 +181,10 @@ def _alter(source: Words) -> Action:
         source.end()
         return AlterSystem(name, None)
     if not source.take("SET"):
-        raise Unreadable(syntax_error(source.peek()))
+        raise source.unexpected()
     name = _variable(source)
     if not (source.take("=") or source.take("TO")):
-        raise Unreadable(syntax_error(source.peek()))
+        raise source.unexpected()
     return AlterSystem(name, _value(source))
 
 
@@ -201,11 +218,13 @@ def _single(source: Words) -> str:
         return string_value(token.text)
     name = None if sign else name_of(token)
     if name is None:
-        raise Unreadable(syntax_error(token.text))
+        raise source.unexpected(token)
     return name
 
 
 def _reset(source: Words) -> Action:
+    if source.peek() in ("VARIABLE", "GLOBAL") and source.peek(1):
+        return Run("RESET")
     if source.take("ALL"):
         source.end()
         return Reset(None)
@@ -238,7 +257,7 @@ def _discard(source: Words) -> Action:
     what = source.next()
     source.end()
     if what.upper not in ("ALL", "TEMP", "TEMPORARY", "PLANS", "SEQUENCES"):
-        raise Unreadable(syntax_error(what.text))
+        raise source.unexpected(what)
     return Discard(what.upper.removesuffix("ORARY"))
 
 
@@ -249,15 +268,15 @@ def _prepare(source: Words) -> Action:
     name = source.name()
     types = _listed(source) if source.peek() == "(" else ()
     if not source.take("AS"):
-        raise Unreadable(syntax_error(source.peek()))
+        raise source.unexpected()
     if not source:
-        raise Unreadable(syntax_error(""))
-    first = source.tokens[source.at].upper
-    body = read_statement(source.rest(), first)
+        raise source.unexpected()
+    begin = source.tokens[source.at]
+    body = _placed(source.rest(), begin.upper, size(source.text[: begin.start]))
     if isinstance(body.action, Prohibited):
         return Prohibited()
     if not isinstance(body.action, Run | Subscribe):
-        raise Unreadable(syntax_error(source.tokens[source.at].text))
+        raise source.unexpected()
     return Prepare(name, types, body)
 
 
@@ -283,7 +302,7 @@ def _listed(source: Words) -> tuple[str, ...]:
             items.append(source.text[start : token.start].strip())
             start = token.end
     if not all(items):
-        raise Unreadable(syntax_error(")" if items == [""] else ","))
+        raise source.unexpected(source.tokens[source.at - 1])
     return tuple(items)
 
 
@@ -300,16 +319,22 @@ _CANCEL = "pg_cancel_backend"
 
 def _cancel(source: Words) -> Action:
     """`select pg_cancel_backend(N) [[as] name]`, which waits for no engine; any other use of it is no function."""
-    number = source.tokens[3].text if len(source.tokens) > 3 else ""
-    called = source.take(_CANCEL.upper(), "(") and source.take(number.upper()) and source.take(")")
-    if not called or not (number.isdecimal() and number.isascii() and len(number) <= _DIGITS):
+    source.take("PG_CATALOG", ".")
+    if not (source.take(_CANCEL.upper(), "(") and source):
+        return Run("SELECT")
+    number = source.next().text
+    if source.take(":", ":") and not (source and source.next().upper in _WHOLE_NUMBERS):
+        return Run("SELECT")
+    counted = number.isdecimal() and number.isascii() and len(number) <= _DIGITS
+    if not (counted or number == "$1") or not source.take(")"):
         return Run("SELECT")
     source.take("AS")
     column = name_of(source.next()) if source else _CANCEL
-    return Run("SELECT") if source or column is None else CancelBackend(int(number), column)
+    return Run("SELECT") if source or column is None else CancelBackend(int(number) if counted else None, column)
 
 
 _DIGITS = 18
+_WHOLE_NUMBERS = ("INTEGER", "INT", "INT4", "BIGINT", "INT8")
 
 
 # --- Statements that are refused or carried elsewhere. ---

@@ -113,9 +113,36 @@ def split(text: str) -> list[Span]:
     return spans
 
 
+def open_comment(text: str, start: int = 0) -> int | None:
+    """Where a comment opens, at `start` or behind it, that is never closed; `start` is inside no token."""
+    if "/*" not in text[start:]:
+        return None
+    for token in tokens(text[start:]):
+        if token.text.startswith("/*"):
+            edges = [edge[0] for edge in _BLOCK_EDGE.finditer(token.text)]
+            if edges.count("/*") > edges.count("*/"):
+                return start + token.start
+    return None
+
+
 def words(text: str) -> list[Token]:
     """The tokens of one statement that mean something: no blanks, no comments."""
     return [token for token in tokens(text) if token.kind != "space"]
+
+
+def nesting(text: str) -> int:
+    """How many brackets are open at once, at most; 0 also where there are too few of them to matter."""
+    if sum(map(text.count, "([{")) < _FEW:
+        return 0
+    deepest = depth = 0
+    for token in tokens(text):
+        if token.kind == "other":
+            depth += (token.text in "([{") - (token.text in ")]}")
+            deepest = max(deepest, depth)
+    return deepest
+
+
+_FEW = 100
 
 
 def name_of(token: Token) -> str | None:
@@ -151,6 +178,11 @@ def _unescape(found: re.Match[str]) -> str:
     if escape[0] in "01234567":
         return chr(int(escape, 8))
     return _ESCAPES.get(escape, escape)
+
+
+def size(text: str) -> int:
+    """Bytes of `text` in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
 def quote(value: str) -> str:

@@ -6,7 +6,7 @@ statement and keeps nothing.  Nothing here runs anything.
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from .errors import SqlError, Unreadable
 from .grammar import read_statement
@@ -62,7 +62,7 @@ def _read_again(text: str) -> Statement | SqlError:
     try:
         return read_statement(text, "SUBSCRIBE")
     except Unreadable as refusal:
-        return refusal.error
+        return evolve(refusal.error, position=None)  # nobody sent this text
 
 
 def _unknown(name: str) -> SqlError:

@@ -7,7 +7,7 @@ It knows tokens and keywords, and no statement.  What does not fit is raised as
 from __future__ import annotations
 
 from .errors import Unreadable, syntax_error
-from .lexer import Token, name_of, words
+from .lexer import Token, name_of, size, words
 
 
 class Words:
@@ -24,7 +24,7 @@ class Words:
     def next(self) -> Token:
         """Take the next token; a syntax error at the end."""
         if not self:
-            raise Unreadable(syntax_error(""))
+            raise self.unexpected()
         self.at += 1
         return self.tokens[self.at - 1]
 
@@ -35,9 +35,13 @@ class Words:
             return ""
         return self.tokens[index].upper or self.tokens[index].text
 
+    def ahead(self, *keywords: str) -> bool:
+        """Whether the next tokens are these keywords."""
+        return all(self.peek(index) == keyword for index, keyword in enumerate(keywords))
+
     def take(self, *keywords: str) -> bool:
         """Take the next tokens if they are these keywords."""
-        if all(self.peek(index) == keyword for index, keyword in enumerate(keywords)):
+        if self.ahead(*keywords):
             self.at += len(keywords)
             return True
         return False
@@ -47,13 +51,20 @@ class Words:
         token = self.next()
         name = name_of(token)
         if name is None:
-            raise Unreadable(syntax_error(token.text))
+            raise self.unexpected(token)
         return name
+
+    def unexpected(self, token: Token | None = None) -> Unreadable:
+        """A syntax error at `token`, or at what comes next; its position is in bytes from the start of this text."""
+        if token is None and self:
+            token = self.tokens[self.at]
+        near, start = (token.text, token.start) if token is not None else ("", len(self.text))
+        return Unreadable(syntax_error(near, size(self.text[:start])))
 
     def end(self) -> None:
         """A syntax error unless nothing is left."""
         if self:
-            raise Unreadable(syntax_error(self.next().text))
+            raise self.unexpected()
 
     def rest(self) -> str:
         """The text of everything that is left."""
@@ -63,7 +74,7 @@ class Words:
         """Take these keywords; a syntax error where there is something else."""
         for keyword in keywords:
             if not self.take(keyword):
-                raise Unreadable(syntax_error(self.tokens[self.at].text if self else ""))
+                raise self.unexpected()
 
     def enclosed(self) -> tuple[int, int]:
         """Take a pair of parentheses and all in it; where its inside starts and ends, in characters."""

@@ -1,7 +1,6 @@
 """SQL request bodies: the two forms of `POST /api/sql`, which WebSocket messages share.
 
-Reads a JSON value that was read strictly (`http.body`).  Never looks at the
-SQL inside.
+Reads JSON strictly (`http.body`).  Never looks at the SQL inside.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
-from ..http.body import repeated
+from ..http.body import NotJson, parse_json, repeated
 
 WRONG_SHAPE = "data did not match any variant of untagged enum SqlRequest"
 
@@ -57,6 +56,14 @@ def read_request(document: Any) -> SqlRequest | None:
     read = [_query(each) for each in queries]
     found = tuple(each for each in read if each is not None)
     return Extended(found) if len(found) == len(read) else None
+
+
+def read_text(data: bytes | str) -> SqlRequest | str | None:
+    """The request that a JSON text is; what is wrong with the text, or None when it has neither form."""
+    try:
+        return read_request(parse_json(data))
+    except NotJson as error:
+        return str(error)
 
 
 def _member(document: dict[str, Any], name: str) -> Any:

@@ -8,13 +8,14 @@ implicit transaction, undone as a whole by an error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from json import dumps
 from typing import Any, Literal, Protocol
 
 from attrs import evolve, frozen
 
-from ..asks import Ask, Moment
+from ..asks import Ask, Moment, Sleep
 from ..http.websocket import StopWork
 from . import errors, statements
 from .clock import Clock
@@ -59,6 +60,9 @@ class Failure:
 
 
 Outcome = Done | Failure
+
+TURN = 8
+"""Statements after which the host's loop has a turn: the shortest run on it, for tenths of a millisecond each."""
 
 
 class Subscriber(Protocol):
@@ -120,6 +124,8 @@ class Session:
         """
         for index, (statement, params) in enumerate(group):
             last = index == len(group) - 1
+            if index and not index % TURN:
+                await Sleep(0)
             outcome = await self._run(statement, params, sink, last=last)
             if isinstance(outcome, Failure):
                 await self._fail(outcome)
@@ -143,7 +149,7 @@ class Session:
             self.variables.begin()
         if isinstance(action, statements.Run):
             outcome = await self._execute(statement, params, sink, last=last)
-        elif params and not isinstance(action, statements.Execute | statements.Subscribe):
+        elif params and not isinstance(action, _WITH_PARAMETERS):
             outcome = Failure(errors.wrong_parameters(len(params), statement.text, 0))
         else:
             outcome = await self._carry_out(statement, params, sink, last=last)
@@ -175,13 +181,13 @@ class Session:
             case statements.Discard(what):
                 return await self._discard(what)
             case statements.Prepare() as action:
-                return await self._prepare(action)
+                return await self._prepare(statement, action)
             case statements.Execute() as action:
                 return await self._execute_prepared(action, params, sink, last=last)
             case statements.Deallocate(name):
                 return self._deallocate(name)
             case statements.CancelBackend(number, column):
-                return await _cancel_backend(number, column, sink)
+                return await _cancel_backend(statement, number, column, params, sink)
             case statements.Subscribe():
                 return await self._subscribe(statement, params)
             case _:
@@ -266,8 +272,10 @@ class Session:
         failed = await self.subscriber.run(statement, params)
         if failed is None:
             return Done("SUBSCRIBE")
+        harmless = failed.code == "42601"
+        self._subscribed = not harmless
         query = statements.subscribed_query(statement)
-        return Failure(_placed(failed, query or statement), harmless=failed.code == "42601")
+        return Failure(_placed(failed, query or statement), harmless)
 
     # --- Statements of the engine. ---
 
@@ -330,7 +338,7 @@ class Session:
         before = self.variables.reported()
         refused = self.system.refusal(name) if self.system is not None else None
         refused = refused or await self._assign(name, value, local=local)
-        return Failure(refused) if refused else Done("SET", self.variables.changes(before))
+        return Failure(refused) if refused else Done("SET", self.variables.told(name, before))
 
     async def _alter_system(self, name: str | None, value: str | None) -> Outcome:
         """It cannot be undone, so it stands alone."""
@@ -369,7 +377,7 @@ class Session:
         if name is not None:
             refused = self.system.refusal(name) if self.system is not None else None
             refused = refused or await self._assign(name, None)
-            return Failure(refused) if refused else Done("RESET", self.variables.changes(before))
+            return Failure(refused) if refused else Done("RESET", self.variables.told(name, before))
         self.variables.reset(None)
         return Done("RESET", self.variables.changes(before))
 
@@ -399,15 +407,16 @@ class Session:
 
     # --- Prepared statements. ---
 
-    async def _prepare(self, action: statements.Prepare) -> Outcome:
+    async def _prepare(self, statement: Statement, action: statements.Prepare) -> Outcome:
         taken = self._prepared.taken(action.name)
         if taken:
             return Failure(taken)
-        body = statements.subscribed_query(action.body) or action.body
+        kept = statements.prepared_body(statement, action)
+        body = statements.subscribed_query(kept) or kept
         if body.engine:
             (refused,) = await CheckSyntax(self.handle, (body.text,))
             if refused:
-                return Failure(evolve(refused, position=None))
+                return Failure(_placed(refused, body))
         self._prepared.keep(action)
         return Done("PREPARE")
 
@@ -428,6 +437,8 @@ class Session:
         return Done("DEALLOCATE ALL" if name is None else "DEALLOCATE")
 
 
+_WITH_PARAMETERS = statements.Execute | statements.Subscribe | statements.CancelBackend
+_NUMBER = re.compile("[0-9]{1,18}", re.ASCII)
 _TOO_LATE = Failure(SqlError("transaction read-write mode must be set before any query", "25001"))
 
 
@@ -444,7 +455,16 @@ def _placed(error: SqlError, statement: Statement) -> SqlError:
     return evolve(error, position=error.position + statement.offset)
 
 
-async def _cancel_backend(number: int, column: str, sink: Sink) -> Outcome:
+async def _cancel_backend(
+    statement: Statement, number: int | None, column: str, params: Sequence[str | None], sink: Sink
+) -> Outcome:
+    if len(params) != (number is None):
+        return Failure(errors.wrong_parameters(len(params), statement.text, int(number is None)))
+    if number is None:
+        (text,) = params
+        number = int(text) if text is not None and _NUMBER.fullmatch(text) else None
+        if number is None:
+            return Failure(SqlError(f"unable to decode parameter: {text!r} is no session's number", "22P02"))
     answer = await StopWork(number)
     if answer == "forbidden":
         return Failure(errors.NOT_YOURS)

@@ -85,7 +85,7 @@ class Discard:
 
 @frozen
 class Prepare:
-    """Keep `body` under `name`; `types` are the declared parameter types."""
+    """Keep `body`, whose offset is that in this statement, under `name`; `types` are the declared parameter types."""
 
     name: str
     types: tuple[str, ...]
@@ -109,9 +109,9 @@ class Deallocate:
 
 @frozen
 class CancelBackend:
-    """Cancel what the session of this number runs; `column` is the name of the answer."""
+    """Cancel what the session of this number runs, None for that in `$1`; `column` is the name of the answer."""
 
-    number: int
+    number: int | None
     column: str
 
 
@@ -134,9 +134,9 @@ class OrderItem:
 
 @frozen
 class AsOf:
-    """Where a subscription is to start: `millis` since the epoch, None for now."""
+    """Where a subscription is to start, None for now."""
 
-    millis: int | None
+    instant: Instant | None
     at_least: bool = False
 
 
@@ -145,8 +145,8 @@ class Subscribe:
     """A stream of the changes of `query`; only WebSocket carries one.
 
     `query` is a statement for the engine, its offset that in this statement.
-    `poll` is in seconds, None for the server's; `up_to` in milliseconds since
-    the epoch, and no change of that moment or later is told.
+    `poll` is in seconds, None for the server's.  No change of the instant
+    `up_to` or later is told.
     """
 
     query: Statement
@@ -156,7 +156,7 @@ class Subscribe:
     progress: bool = False
     poll: float | None = None
     as_of: AsOf | None = None
-    up_to: int | None = None
+    up_to: Instant | None = None
 
 
 @frozen
@@ -201,6 +201,10 @@ class Statement:
         return isinstance(self.action, Run)
 
 
+Instant = int | Statement
+"""Milliseconds since the epoch, or a query of one value that says when."""
+
+
 def substituted(body: Statement, types: tuple[str, ...], arguments: tuple[str, ...]) -> Statement:
     """A prepared statement with its `$n` replaced by argument expressions, for the engine.
 
@@ -218,13 +222,20 @@ def substituted(body: Statement, types: tuple[str, ...], arguments: tuple[str, .
     return evolve(body, text="".join([*pieces, body.text[behind:]]), offset=None)
 
 
+def prepared_body(statement: Statement, action: Prepare) -> Statement:
+    """What a PREPARE keeps, placed in the query string."""
+    return _placed(statement, action.body)
+
+
 def subscribed_query(statement: Statement) -> Statement | None:
     """The query that a SUBSCRIBE watches, placed in the query string; None for any other statement."""
-    if not isinstance(statement.action, Subscribe):
-        return None
-    query = statement.action.query
-    placed = statement.offset is not None and query.offset is not None
-    return evolve(query, offset=(statement.offset or 0) + (query.offset or 0) if placed else None)
+    return _placed(statement, statement.action.query) if isinstance(statement.action, Subscribe) else None
+
+
+def _placed(statement: Statement, inside: Statement) -> Statement:
+    """A part of `statement`, whose offset is that in it, in terms of what `statement` is a piece of."""
+    known = statement.offset is not None and inside.offset is not None
+    return evolve(inside, offset=(statement.offset or 0) + (inside.offset or 0) if known else None)
 
 
 def places(text: str) -> int:

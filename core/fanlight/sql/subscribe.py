@@ -9,6 +9,7 @@ ticks nothing of the engine is held.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from json import loads
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -30,7 +31,8 @@ from .errors import (
 )
 from .feeds import Feed, Feeds, Seat
 from .frames import SocketSink
-from .statements import AsOf, Statement, Subscribe, subscribed_query
+from .statements import AsOf, Instant, Statement, Subscribe, subscribed_query
+from .subscribe_text import millis_of
 
 if TYPE_CHECKING:
     from ..config.limits import Limits
@@ -43,8 +45,11 @@ NEVER = 2**64 - 1
 PING_SECONDS = 1.0
 """A client that hears nothing for so long gets a Ping."""
 
+PINGS = 100
+"""So many Pings a second go to all who subscribe: a thousand would cost more than all else."""
+
 RARELY_SECONDS = 15.0
-"""So long after the last one, at most: a thousand Pings a second would cost more than all else."""
+"""No quiet client waits longer for one, however many there are."""
 
 SHORT = 400
 """Rows that are compared at once, in less than half a millisecond; more are a worker's."""
@@ -75,15 +80,15 @@ class Subscriber:
         action, query = statement.action, subscribed_query(statement)
         if not isinstance(action, Subscribe) or query is None:
             raise TypeError(statement)
+        variables = self._session.variables
+        timeout = variables.micros("statement_timeout") / 1e6
+        work = Work(query, tuple(params), variables.engine_settings(), timeout)
         now = await Moment()
-        bounds = bounds_of(action, int(now.wall * 1000))
+        bounds = await self._bounds(action, work, int(now.wall * 1000))
         if isinstance(bounds, SqlError):
             return bounds
         if bounds.notice is not None:
             self._session.notices.append(bounds.notice)
-        variables = self._session.variables
-        timeout = variables.micros("statement_timeout") / 1e6
-        work = Work(query, tuple(params), variables.engine_settings(), timeout)
         poll = self._poll if action.poll is None else action.poll
         key = (self._session.handle.sight, work.query.text, work.params, work.settings, timeout, poll)
         feed = self._feeds.join(key, poll)
@@ -99,12 +104,34 @@ class Subscriber:
                 feed.leave(seat, now)
                 self._feeds.leave(key, feed)
 
+    async def _bounds(self, action: Subscribe, work: Work, now: int) -> Bounds | SqlError:
+        """When it ends, once the engine has said what it takes to know that."""
+        as_of = action.as_of or AsOf(None)
+        lower = await self._millis(as_of.instant, work)
+        upper = await self._millis(action.up_to, work)
+        if isinstance(lower, SqlError):
+            return lower
+        return upper if isinstance(upper, SqlError) else bounds_of(lower, upper, now, as_of.at_least)
+
+    async def _millis(self, instant: Instant | None, work: Work) -> int | SqlError | None:
+        """Milliseconds since the epoch; those of an expression are asked of the engine, once."""
+        if not isinstance(instant, Statement):
+            return instant
+        handle, limits = self._session.handle, self._limits
+        asked = Evaluate(handle, instant.text, (), work.settings, 1, limits.subscription_bytes)
+        answer = await Clock(work.timeout, Attend(PING_SECONDS)).timed(asked)
+        if isinstance(answer, SqlFailed):
+            return evolve(answer.error, position=None)
+        if not isinstance(answer, Evaluated):
+            raise TypeError(answer)
+        return instant_of(answer)
+
     async def _follow(self, feed: Feed, seat: Seat, work: Work, *, snapshot: bool) -> SqlError | None:
         """Wait, evaluate when it is this one's turn, tell what is new."""
         shape: Shape | None = None
         while True:
             feed.park(seat, await Moment())
-            why = await Watch(PING_SECONDS, RARELY_SECONDS, seat.signal)
+            why = await Watch(PING_SECONDS, self._rarely(), seat.signal)
             now = await Moment()
             due = why == "signal" and feed.is_due(seat, now)
             if due:
@@ -131,17 +158,26 @@ class Subscriber:
             if await self._tell(feed, feed.current, seat, shape):
                 return None
 
+    def _room(self, before: Evaluated | None) -> int:
+        """Bytes that the rows of a query may take, with what those of the others leave."""
+        others = self._feeds.load.size - (before.size if before is not None else 0)
+        return min(self._limits.subscription_bytes, max(0, self._limits.subscriptions_bytes - others))
+
+    def _rarely(self) -> float:
+        """Seconds between the Pings to a client that has long been quiet: one, until there are very many of them."""
+        return min(max(PING_SECONDS, self._feeds.subscribers / PINGS), RARELY_SECONDS)
+
     async def _evaluate(self, feed: Feed, seat: Seat, work: Work) -> SqlError | None:
         """A tick that has begun; why this subscriber ends.  One that is stopped leaves the tick to the others."""
         before = feed.current
-        answer = await Clock(work.timeout, Attend(PING_SECONDS, RARELY_SECONDS)).timed(
+        answer = await Clock(work.timeout, Attend(PING_SECONDS, self._rarely())).timed(
             Evaluate(
                 self._session.handle,
                 work.query.text,
                 work.params,
                 work.settings,
                 self._limits.subscription_rows,
-                self._limits.subscription_bytes,
+                self._room(before),
                 before,
             )
         )
@@ -198,15 +234,31 @@ class Bounds:
     notice: Notice | None = None
 
 
-def bounds_of(action: Subscribe, now: int) -> Bounds | SqlError:
-    """The bounds of a subscription that begins now (in milliseconds): the past is not kept, the future unknown."""
-    as_of = action.as_of or AsOf(None)
-    lower = now if as_of.millis is None or (as_of.at_least and as_of.millis <= now) else as_of.millis
-    upper = action.up_to
-    if upper is not None and upper < lower:
-        return beyond_bounds(lower, upper)
-    if upper == lower:
+def bounds_of(as_of: int | None, up_to: int | None, now: int, at_least: bool) -> Bounds | SqlError:
+    """The bounds of a subscription that begins now (all in milliseconds): the past is not kept, the future unknown."""
+    lower = now if as_of is None or (at_least and as_of <= now) else as_of
+    if up_to is not None and up_to < lower:
+        return beyond_bounds(lower, up_to)
+    if up_to == lower:
         return Bounds(0, empty_bounds(lower))
     if lower != now:
         return not_supported("AS OF a moment other than now")
-    return Bounds(upper)
+    return Bounds(up_to)
+
+
+def instant_of(value: Evaluated) -> int | SqlError:
+    """The moment that a query of one value gives, in milliseconds since the epoch."""
+    rows = list(value.rows)
+    if len(value.columns) != 1 or len(rows) != 1:
+        return SqlError("AS OF and UP TO take one value", "22023")
+    told = loads(rows[0])[0]
+    millis = None
+    if isinstance(told, str):
+        # Timestamps are written as milliseconds with a fraction; numbers may have one that says nothing.
+        whole, _, rest = told.partition(".")
+        exact = value.columns[0].type_oid in _TIMESTAMPS or not rest.strip("0")
+        millis = millis_of(whole if exact and whole.isdecimal() else told)
+    return SqlError(f"{rows[0][1:-1].decode()} is no moment of AS OF and UP TO", "22023") if millis is None else millis
+
+
+_TIMESTAMPS = frozenset({1114, 1184})

@@ -7,7 +7,7 @@
         [AS OF [AT LEAST] t] [UP TO t]
 
 The clauses may stand in any order, each once.  POLL is our own.  The query
-itself is left to the engine unread.
+itself is left to the engine unread, and so is a moment that is no literal.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from attrs import evolve
+
 from .errors import SqlError, Unreadable, not_supported, syntax_error
-from .lexer import name_of, string_value
+from .lexer import Token, name_of, string_value
 from .reading import Words
-from .statements import AsOf, Envelope, OrderItem, Run, Statement, Subscribe
+from .statements import AsOf, Envelope, Instant, OrderItem, Run, Statement, Subscribe
 from .variables import boolean, micros_of
 
 LEAST_POLL = 0.05
@@ -59,8 +61,7 @@ def _query(source: Words) -> Statement:
 
 def _relation(source: Words) -> Statement:
     if source.peek() in _QUERIES:
-        error = syntax_error(source.next().text)
-        raise Unreadable(SqlError(error.message, error.code, hint="Put the query in parentheses."))
+        raise Unreadable(evolve(source.unexpected().error, hint="Put the query in parentheses."))
     start = source.tokens[source.at].start if source else 0
     source.name()
     while source.take("."):
@@ -76,13 +77,13 @@ def _clause(source: Words) -> tuple[str, Callable[[Words], Found]]:
     for keywords, read in _CLAUSES:
         if source.take(*keywords):
             return keywords[0], read
-    raise Unreadable(syntax_error(source.next().text))
+    raise source.unexpected()
 
 
 def _envelope(source: Words) -> Found:
     kind = source.peek()
     if kind not in ("UPSERT", "DEBEZIUM"):
-        raise Unreadable(syntax_error(source.next().text))
+        raise source.unexpected()
     source.next()
     source.expect("(", "KEY", "(")
     key = [source.name()]
@@ -105,7 +106,7 @@ def _order_item(source: Words) -> OrderItem:
     """A column, its direction, and where NULLs stand: last, or first where it descends (PostgreSQL)."""
     token = source.next()
     name = name_of(token)
-    if name is None or source.peek() in ("(", ".", ":"):
+    if name is None or (source and source.peek() != "," and source.tokens[source.at].kind == "other"):
         raise Unreadable(not_supported("WITHIN TIMESTAMP ORDER BY of an expression"))
     descending = source.take("DESC")
     if not descending:
@@ -119,12 +120,11 @@ def _order_item(source: Words) -> OrderItem:
 
 
 def _options(source: Words) -> Found:
-    source.expect("(")
     found: Found = {}
     while not found or source.take(","):
         name = source.peek()
         if name not in ("SNAPSHOT", "PROGRESS", "POLL") or name.lower() in found:
-            raise Unreadable(syntax_error(source.next().text))
+            raise source.unexpected()
         source.next()
         found[name.lower()] = _poll(source) if name == "POLL" else _switch(source, name)
     source.expect(")")
@@ -160,24 +160,41 @@ def _up_to(source: Words) -> Found:
     return {"up_to": _moment(source)}
 
 
-def _moment(source: Words, *, now: bool = False) -> int | None:
-    """Milliseconds since the epoch: a number, a number or a timestamp as a string; None is now, where that may be."""
-    if now and source.peek() in _NOW:
-        source.next()
-        if source.take("("):
-            source.expect(")")
+def _moment(source: Words, *, now: bool = False) -> Instant | None:
+    """A number, or a number or a timestamp as a string, else a query for the engine; None is now, where that may be."""
+    tokens = _expression(source)
+    first = tokens[0]
+    if now and first.upper in _NOW and "".join(token.text for token in tokens[1:]) in ("", "()"):
         return None
-    token = source.next()
-    text = string_value(token.text) if token.kind == "string" else token.text
-    millis = _millis(text) if token.kind in ("string", "number") else None
-    if millis is None or source.peek() in (":", "+", "-"):
-        raise Unreadable(not_supported(f"a timestamp like {token.text}"))
-    return millis
+    if any(token.kind == "param" for token in tokens):
+        raise Unreadable(not_supported("a parameter in AS OF and UP TO"))
+    millis = None
+    if len(tokens) == 1 and first.kind in ("string", "number"):
+        millis = millis_of(string_value(first.text) if first.kind == "string" else first.text)
+    if millis is not None:
+        return millis
+    text = source.text[first.start : tokens[-1].end]
+    return Statement(f"SELECT ({text}\n)", Run("SELECT"))
 
 
-def _millis(text: str) -> int | None:
+def _expression(source: Words) -> list[Token]:
+    """The tokens up to the next clause."""
+    taken = [source.next()]
+    depth = int(taken[0].text in _OPENING)
+    while source and (depth or not any(source.ahead(*keywords) for keywords, _ in _CLAUSES)):
+        token = source.next()
+        depth += (token.text in _OPENING) - (token.text in _CLOSING)
+        taken.append(token)
+    return taken
+
+
+_OPENING, _CLOSING = ("(", "[", "{"), (")", "]", "}")
+
+
+def millis_of(text: str) -> int | None:
+    """Milliseconds since the epoch: a number of them, or a timestamp of ISO 8601, in UTC if it does not say."""
     if text.isdecimal() and text.isascii() and len(text) <= _DIGITS:
-        return int(text)
+        return int(text) if int(text) < 2**64 else None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -190,7 +207,7 @@ _DIGITS = 20  # those of an unsigned number of 64 bits
 _CLAUSES: tuple[tuple[tuple[str, ...], Callable[[Words], Found]], ...] = (
     (("ENVELOPE",), _envelope),
     (("WITHIN", "TIMESTAMP", "ORDER", "BY"), _within),
-    (("WITH",), _options),
+    (("WITH", "("), _options),
     (("AS", "OF"), _as_of),
     (("UP", "TO"), _up_to),
 )

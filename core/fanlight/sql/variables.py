@@ -87,6 +87,11 @@ def _date_style(value: str) -> str | None:
     return f"ISO, {order.pop()}" if order in ({"MDY"}, {"DMY"}, {"YMD"}) else "ISO, MDY" if words == {"ISO"} else None
 
 
+def _zone(value: str) -> str:
+    """Engines know the others, and this one in any case too."""
+    return "UTC" if value.upper() == "UTC" else value
+
+
 def _levels(value: str) -> str | None:
     folded = value.lower()
     return folded if folded in LEVELS else None
@@ -114,8 +119,10 @@ _ALL = (
     Variable("integer_datetimes", "on", boolean, "Dates and times are integers.", reported=True, fixed=True),
     Variable("server_version", "9.5.0", _any, "PostgreSQL version that clients may assume.", reported=True, fixed=True),
     Variable("standard_conforming_strings", "on", _one_of("on"), "Backslashes are literal in '…'.", reported=True),
-    Variable("TimeZone", "UTC", _any, "Time zone in which timestamps are read.", reported=True, engine=True),
+    Variable("TimeZone", "UTC", _zone, "Time zone in which timestamps are read.", reported=True, engine=True),
     Variable("IntervalStyle", "postgres", _one_of("postgres"), "Layout of intervals.", reported=True),
+    Variable("cluster", "process", _any, "Taken without effect: which cluster a query is meant for.", reported=True),
+    Variable("cluster_replica", "", _any, "Taken without effect: which replica a query is meant for.", reported=True),
     Variable("database", "materialize", _one_of("materialize"), "The current database.", reported=True),
     Variable("search_path", "public", _any, "Schemas searched for unqualified names.", reported=True, engine=True),
     Variable("fanlight_version", "0", _any, "Version of this server.", reported=True, fixed=True),
@@ -124,10 +131,8 @@ _ALL = (
     Variable("idle_in_transaction_session_timeout", "2min", _duration, "Longest idle time in a transaction block."),
     Variable("welcome_message", "off", boolean, "Whether a session starts with a greeting."),
     Variable("max_result_size", "1GB", _any, "Most bytes that the rows of one statement may take.", fixed=True),
-    Variable("emit_execution_time_notice", "off", boolean, "Whether each statement tells how long it took."),
+    Variable("emit_execution_time_notice", "off", boolean, "Taken and without effect: no notice tells of times."),
     Variable("auto_route_catalog_queries", "on", boolean, "Taken and without effect: queries run where they are sent."),
-    Variable("cluster", "process", _any, "Taken and without effect: which cluster a query is meant for."),
-    Variable("cluster_replica", "", _any, "Taken and without effect: which replica a query is meant for."),
     Variable("transaction_isolation", "repeatable read", _any, "Isolation of transactions.", fixed=True),
 )  # fmt: skip
 
@@ -186,6 +191,12 @@ class Variables:
     def changes(self, before: Mapping[str, str]) -> tuple[Parameter, ...]:
         """The reported variables whose value is not the one in `before`."""
         return tuple((name, self.get(name)) for name in REPORTED if self.get(name) != before[name])
+
+    def told(self, name: str, before: Mapping[str, str]) -> tuple[Parameter, ...]:
+        """What SET or RESET of a variable reports: what changed, and the variable itself even if it did not."""
+        variable = lookup(name)
+        same = () if variable is None or not variable.reported else (variable.name,)
+        return tuple((each, self.get(each)) for each in REPORTED if each in same or self.get(each) != before[each])
 
     def wants(self, severity: str) -> bool:
         """Whether notices of this severity are sent (`info` always is)."""

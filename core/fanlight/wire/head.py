@@ -122,9 +122,9 @@ def _read(raw: bytes, limits: Limits) -> Head:
     version = "1.1" if line[4] == b"1" else "1.0"
     length, chunked = _framing(raw, version)
     fields = _fields_by_h11(raw)
-    if method == "CONNECT":
-        raise Malformed(PLAIN_CONNECT)
     split = split_target(method, target)
+    if method == "CONNECT" and (split is None or split[1] is not None):
+        raise Malformed(PLAIN_CONNECT)
     if split is None:
         raise Malformed(BAD_REQUEST)
     options = _options(fields)
@@ -136,7 +136,7 @@ def _read(raw: bytes, limits: Limits) -> Head:
         authority=_authority(fields, split[1], version),
         length=length,
         chunked=chunked,
-        keep_alive=version == "1.1" and "close" not in options,
+        keep_alive=version == "1.1" and "close" not in options and method != "CONNECT",
         expects=_expects(fields, version),
         upgrade="upgrade" in options,
     )

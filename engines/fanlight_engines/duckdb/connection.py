@@ -6,7 +6,6 @@ exceptions come out of it unchanged; the session turns them into answers.
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +20,7 @@ from fanlight.sql.lexer import words
 from .constants import is_constant
 from .errors import sql_error
 from .instance import CATALOG, STREAMED, refusal
+from .parsing import read_one
 from .relations import PREFIX, Catalogue, Source, live_name, words_of
 from .results import Column, Result, Shape, StreamedResult, WrittenResult
 from .rows import VERY_MANY, Around, Habit, may_wrap
@@ -173,7 +173,8 @@ class Connection:
         """The parsed statement around a query; None if it does not bind."""
         if habit.around[0] != text:
             bound = self._bound(text, values)
-            habit.around = (text, None if bound is None else self.cursor.extract_statements(text)[0])
+            statement = None if bound is None else read_one(self.cursor, text)
+            habit.around = (text, None if isinstance(statement, SqlError) else statement)
         return habit.around[1]
 
     def _bound(self, statement: Any, values: Any) -> tuple[Any, ...] | None:
@@ -238,14 +239,14 @@ class Connection:
 
     def note(self, kind: str, text: str) -> None:
         """A statement ran that may have written: what it may have changed counts once it is committed."""
-        if kind in _CHANGING or (kind in _READING and _WRITES.search(text)):
+        if kind in _CHANGING or (kind in _READING and _has(text, _WRITES)):
             self.wrote = self.wrote or "data"
         elif kind not in _READING:
             self.wrote = "definitions"
 
     def defines_functions(self, text: str) -> bool:
         """Whether the statement that ran may have defined a function."""
-        return self.wrote == "definitions" and _FUNCTIONS.search(text) is not None
+        return self.wrote == "definitions" and _has(text, _FUNCTIONS)
 
     def commit(self) -> None:
         """Commit, if a transaction is open; raises what DuckDB has against it, and a rollback is due then."""
@@ -312,9 +313,14 @@ class Connection:
 
 _READING = frozenset({"SELECT", "EXPLAIN"})
 # Reading statements that write have one of these words.
-_WRITES = re.compile("insert|update|delete|merge|nextval|setval", re.IGNORECASE)
-_FUNCTIONS = re.compile("macro|function", re.IGNORECASE)
+_WRITES = ("insert", "update", "delete", "merge", "nextval", "setval")
+_FUNCTIONS = ("macro", "function")
 _CHANGING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE_INTO"})
+
+
+def _has(text: str, pieces: Sequence[str]) -> bool:
+    lowered = text.lower()
+    return any(piece in lowered for piece in pieces)
 
 
 # The sources of live relations are views of the connection: nobody's tables.
@@ -332,10 +338,9 @@ def _parse(cursor: Any, text: str) -> Parsed | SqlError:
     import duckdb
 
     try:
-        statements = cursor.extract_statements(_LISTINGS.get(" ".join(text.upper().split()), text))
-        if len(statements) != 1:
-            return SqlError("syntax error: one statement expected", "42601")
-        (statement,) = statements
+        statement = read_one(cursor, _LISTINGS.get(" ".join(text.upper().split()), text))
+        if isinstance(statement, SqlError):
+            return statement
         kind = statement.type.name
         parameters = frozenset(statement.named_parameters)
         constant = kind == "SELECT" and is_constant(text)

@@ -22,6 +22,7 @@ from fanlight.sql.effects import Evaluate, Execute, FetchRows, Interrupt, Sessio
 from fanlight.sql.errors import SqlError, Unreadable
 from fanlight.sql.grammar import read_script
 from fanlight.sql.lexer import words
+from fanlight.sql.request import read_text
 from fanlight.sql.statements import Statement
 
 from . import spool as duckdb_spool
@@ -94,6 +95,7 @@ class DuckDbEngine:
         self.handlers: Mapping[type, Callable[[Any], Any]] = {
             effects.OpenSession: self._open_session,
             effects.StartEngine: self._start,
+            effects.ReadRequest: lambda effect: read_text(effect.data),
             effects.ReadScript: _read_script,
             effects.CheckSyntax: lambda effect: effect.session.check(effect.texts),
             effects.Configure: lambda effect: effect.session.configure(effect.settings, effect.before),

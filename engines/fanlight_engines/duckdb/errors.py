@@ -36,7 +36,14 @@ _CLASSES = {
     "Sequence": "55000",
 }
 
-_MISSING = {"Table": "42P01", "View": "42P01", "Schema": "3F000", "Type": "42704", "configuration parameter": "42704"}
+_MISSING = {
+    "Table": "42P01",
+    "View": "42P01",
+    "Sequence": "42P01",
+    "Schema": "3F000",
+    "Type": "42704",
+    "configuration parameter": "42704",
+}
 _EXISTING = {"Table": "42P07", "View": "42P07", "Index": "42P07", "Sequence": "42P07", "Schema": "42P06"}
 
 # Within a class: a piece of the message, and the SQLSTATE that it means.  The first that fits wins.
@@ -44,19 +51,36 @@ _FINER: dict[str, tuple[tuple[str, str], ...]] = {
     "Catalog": (
         ("because schema", "3F000"),
         ("write-write conflict", "40001"),
+        ("Column with name", "42701"),
+        ("trying to drop type", "42809"),
+        ("internal system entry", "42501"),
         ("unrecognized configuration", "42704"),
     ),
     "Binder": (
         ("No function matches", "42883"),
         ("best candidate", "42883"),
+        ("Cannot compare values", "42883"),
+        ("term out of range", "42P10"),
         ("GROUP BY", "42803"),
         ("must appear in", "42803"),
+        ("cannot contain aggregates", "42803"),
+        ("cannot contain window functions", "42P20"),
+        ("Ambiguous reference to table", "42712"),
         ("Ambiguous", "42702"),
+        ("Duplicate column name", "42701"),
         ("Referenced table", "42P01"),
         ("Referenced column", "42703"),
         ("does not have a column", "42703"),
+        ("on left side of join", "42703"),
+        ("on right side of join", "42703"),
+        ("Referenced update column", "42703"),
+        ("Could not find key", "42703"),
+        ("expression depth", "54001"),
     ),
+    "Parser": (("expression depth", "54001"),),
     "Conversion": (
+        ("Unimplemented type for cast", "42846"),
+        ("Could not cast value", "22003"),
         ("date field value", "22008"),
         ("time field value", "22008"),
         ("timestamp field value", "22008"),
@@ -65,6 +89,8 @@ _FINER: dict[str, tuple[tuple[str, str], ...]] = {
     "Invalid Input": (
         ("Division by zero", "22012"),
         ("More than one row returned", "21000"),
+        ("Malformed JSON", "22P02"),
+        ("Could not parse string", "22007"),
         ("Values were not provided", "08P01"),
         ("excess parameters", "08P01"),
         ("configuration has been locked", "42501"),
@@ -85,6 +111,7 @@ _FINER: dict[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 
+_ADVICE = re.compile(r' Use "SET [^"]*" to .*')
 _PREFIX = re.compile(r"^[A-Za-z ]+ Error: ")
 _HINTS = ("Did you mean", "Use DROP", "Either add", "Please ", "Consider ")
 
@@ -156,7 +183,7 @@ def _code(kind: str, fields: dict[str, str]) -> str:
 def _parts(message: str) -> tuple[str, str | None, str | None]:
     """DuckDB puts advice below its message: the first line, the rest as detail or as hint."""
     first, _, rest = message.partition("\n")
-    rest = rest.strip()
-    if not rest or rest.startswith('Use "SET'):  # settings that nobody can change here
+    first, rest = _ADVICE.sub("", first), rest.strip()
+    if not rest or rest.startswith(('Use "SET', "Database is launched")):  # settings that nobody can change here
         return first, None, None
     return (first, None, rest) if rest.startswith(_HINTS) else (first, rest, None)

@@ -8,7 +8,6 @@ and the configuration locked behind it.  What the lock leaves open is closed by
 from __future__ import annotations
 
 import os
-import re
 from itertools import pairwise
 from typing import Any
 
@@ -145,7 +144,6 @@ _FORBIDDEN = frozenset(
         "write_log",
     }
 )
-_SUSPECT = re.compile("|".join(sorted(_FORBIDDEN, key=len, reverse=True)), re.IGNORECASE)
 
 
 def _denied(what: str) -> SqlError:
@@ -167,6 +165,8 @@ def refusal(text: str, kind: str, *, read_only: bool) -> SqlError | None:
         explained = _explained(text)
         if explained not in _EXPLAINED:
             return _denied(f"EXPLAIN {explained}")
+        if explained == "CREATE" and not read_only and any(token.upper == "ANALYZE" for token in tokens):
+            return _denied("EXPLAIN ANALYZE CREATE")  # it creates, unguarded
     elif kind == "MULTI" and first not in _MULTIPLE:
         return _denied(first)
     if kind in WRITING or first in ("CREATE", "INSERT"):
@@ -195,7 +195,8 @@ def _explained(text: str) -> str:
 
 
 def _function_refusal(text: str) -> SqlError | None:
-    if _SUSPECT.search(text) is None:
+    lowered = text.lower()  # one expression for all of them would take the interpreter for 150 ms of a long text
+    if not any(name in lowered for name in _FORBIDDEN):
         return None
     tokens = words(text)
     for token, behind in pairwise(tokens):

@@ -20,6 +20,7 @@ from fanlight.sql.errors import CANCELLED, SqlError, Unreadable, wrong_parameter
 
 from .connection import Connection, Parsed
 from .errors import missing_table, sql_error
+from .guard import DEFINING, REFUSED, guarded
 from .readings import Stamp
 from .relations import PREFIX
 from .results import Interrupted, Result
@@ -165,24 +166,25 @@ class Session:
         first = self._execute(connection, asked)
         if not isinstance(first, Executed) or first.columns is None or first.batch is None:
             return first
-        rows = self._all_rows(connection, first.batch, work)
+        rows, size = self._all_rows(connection, first.batch, work)
         before = work.before
         if before is not None and before.columns == first.columns and same(before.rows, rows, _give_way):
             rows = before.rows
-        return Evaluated(first.columns, rows, reading.constant, stamp)
+        return Evaluated(first.columns, rows, reading.constant, stamp, size=size)
 
-    def _all_rows(self, connection: Connection, batch: Batch, work: Evaluate) -> Rows:
-        """The multiset of rows.  Raises `Unreadable` when there are too many to keep."""
+    def _all_rows(self, connection: Connection, batch: Batch, work: Evaluate) -> tuple[Rows, int]:
+        """The multiset of rows and their bytes.  Raises `Unreadable` when there are too many to keep."""
         rows: dict[bytes, int] = {}
-        total = 0
+        total = size = 0
         while True:
             total += batch.count
+            size += batch.size
             if total > work.most_rows:
                 raise Unreadable(SqlError(f"SUBSCRIBE keeps at most {work.most_rows} rows of a query", "53200"))
             for row in batch.data.split(b"\n") if batch.count else ():
                 rows[row] = rows.get(row, 0) + 1
             if batch.last:
-                return rows
+                return rows, size
             batch = self._batch(connection, b"\n", EVALUATED, work.interrupt)
 
     def _execute(self, connection: Connection, work: Execute) -> Outcome:
@@ -206,19 +208,24 @@ class Session:
             connection.begin(work.begin)
         if work.interrupt.asked:
             raise Interrupted
+        rows = parsed.kind in _ROWS and work.text[:6].upper() != "CREATE"
+        defines = parsed.kind in DEFINING and not rows
+        before = guarded(connection.cursor, work.text) if defines else None
         result = connection.execute(parsed, work.text, work.params, work.interrupt, work.separator)
         connection.dirty = connection.dirty or parsed.kind in _LEAVING
         if not work.read_only:
             connection.note(parsed.kind, work.text)
             self._engine.macros = self._engine.macros or connection.defines_functions(work.text)
         self._result, self._commit, self._limit = result, work.commit, work.limit
-        if parsed.kind in _ROWS or (result.changed is None and parsed.kind not in _LEAVING):
+        if rows or (result.changed is None and parsed.kind not in _LEAVING):
             first = self._batch(connection, work.separator, work.most, work.interrupt)
             executed = Executed(result.columns, first, parsed.kind, 0, 0.0)
             if parsed.constant:
                 self._engine.constants.keep(work, executed)
             return executed
         connection.complete()
+        if defines and guarded(connection.cursor, work.text) != before:
+            raise Unreadable(REFUSED)
         if parsed.kind.startswith("CREATE"):
             self._engine.catalogue.keep(work.text)
         self._finish(connection, work.interrupt)

@@ -93,7 +93,7 @@ def _modifier(kind: str, type_: Any) -> int:
 
 # --- What the client loses. ---
 
-_LOSSY = {"interval": "VARCHAR", "time_ns": "VARCHAR"}
+_LOSSY = {"interval": "VARCHAR", "time_ns": "VARCHAR", "variant": "JSON"}
 
 
 def is_lossy(type_: Any) -> bool:

@@ -155,13 +155,32 @@ class _Number(str):
 
 
 def _json(value: Any) -> str:
-    """A JSON value itself, keys sorted, numbers as they were written; one that is a number becomes a string."""
+    """A JSON value itself, keys sorted, numbers as they were written; one that is a number becomes a string.
+
+    DuckDB takes more than JSON: what is no number is null, commas too many are left out.
+    """
     try:
-        document = json.loads(value, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
+        document = _JSON.decode(value)
+    except RecursionError:  # nested deeper than Python reads: pass it on in its order
+        return _LAX.sub(_strict, value).replace("\n", " ")
+    except ValueError:
+        try:
+            document = _JSON.decode(_LAX.sub(_strict, value))
+        except ValueError:
+            return encode_basestring(value)
+    try:
         text = _canonical(document)
-    except (ValueError, RecursionError):  # nested deeper than Python reads: pass it on as it is
-        return str(value).replace("\n", " ")
+    except RecursionError:
+        return _LAX.sub(_strict, value).replace("\n", " ")
     return _quoted(text) if isinstance(document, _Number) else text
+
+
+_JSON = json.JSONDecoder(parse_float=_Number, parse_int=_Number, parse_constant=lambda _: None)
+_LAX = re.compile(r'"(?:[^"\\]++|\\.)*+"|-?\b(?:nan|inf(?:inity)?)\b|,(?=\s*[\]}])', re.IGNORECASE | re.DOTALL)
+
+
+def _strict(found: re.Match[str]) -> str:
+    return found[0] if found[0][0] == '"' else "" if found[0] == "," else "null"
 
 
 def _canonical(value: Any) -> str:
@@ -223,7 +242,7 @@ _SCALARS: dict[str, Encode] = {
     "timestamp with time zone_ns": _timestamptz,
     "interval": _interval,
     "uuid": lambda value: f'"{value}"' if isinstance(value, UUID) else encode_basestring(str(value)),
-    "json": _json,
+    **dict.fromkeys(("json", "variant"), _json),
 }  # fmt: skip
 
 

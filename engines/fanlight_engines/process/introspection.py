@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from fanlight.server import Server
 
     from ..profiling.heap import HeapProfiler
+    from .recent_logs import RecentLogs
 
 Stopped = Callable[[], bool]
 
@@ -57,15 +58,15 @@ class Introspection:
     """Answers `ReadLogLevel`, `SnapshotProcess` and `SnapshotCoordinator` for one server.
 
     Make it on the thread that serves, inside its loop.  `relations` are those
-    of the process, from now until `close`.
+    of the process.
     """
 
     handlers: Mapping[type, Callable[[Any], Any]]
     interrupts: Mapping[type, Callable[[Any], None]]
 
-    def __init__(self, server: Server, profiler: HeapProfiler) -> None:
+    def __init__(self, server: Server, profiler: HeapProfiler, logs: RecentLogs) -> None:
         self._server = server
-        self._process = ProcessRelations(server, profiler)
+        self._process = ProcessRelations(server, profiler, logs)
         self._thread = threading.get_ident()
         # An interrupt may come before the work begins, so it is kept with the effect that it is for.
         self._interrupted: WeakSet[Effect[Any]] = WeakSet()
@@ -82,8 +83,7 @@ class Introspection:
         return self._process.relations
 
     def close(self) -> None:
-        """Keep no more log records."""
-        self._process.close()
+        """Nothing is held."""
 
     def _stopped(self, effect: Effect[Any]) -> Stopped:
         return partial(self._interrupted.__contains__, effect)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fanlight.relations import Relation
 
+from . import logs as process_logs
 from . import memory as process_memory
 from . import metrics as process_metrics
 from . import registry as process_registry
@@ -18,7 +19,7 @@ from . import server as process_server
 from .files import FILES
 from .frames import FRAMES
 from .heap import GC_GENERATIONS, GC_OBJECTS, GC_SIZES
-from .logs import LOG_RECORDS, RecentLogs
+from .logs import LOG_RECORDS
 from .memory import HEAP, MEMORY
 from .metrics import METRICS
 from .modules import MODULES
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from fanlight.server import Server
 
     from ..profiling.heap import HeapProfiler
+    from .recent_logs import RecentLogs
 
 DECLARED: tuple[Relation, ...] = (
     TASKS,
@@ -60,25 +62,20 @@ DECLARED: tuple[Relation, ...] = (
 
 
 class ProcessRelations:
-    """The relations of the process over `server` and its heap `profiler`, from now until `close`.
+    """The relations of the process over `server`, its heap `profiler` and its `logs`.
 
-    Make it on the thread that serves, inside the loop where there is one: it
-    keeps log records from then on.  `relations` are in the order of `DECLARED`.
+    Make it on the thread that serves, inside the loop where there is one.
+    `relations` are in the order of `DECLARED`.
     """
 
-    def __init__(self, server: Server, profiler: HeapProfiler) -> None:
-        self._logs = RecentLogs()
+    def __init__(self, server: Server, profiler: HeapProfiler, logs: RecentLogs) -> None:
         remember_run()
         bound = (
             *process_server.bound(server),
             process_metrics.bound(server),
             *process_registry.bound(server, lambda: self.relations),
             *process_memory.bound(profiler),
-            self._logs.relation(),
+            process_logs.bound(logs),
         )
         by_name = {relation.name: relation for relation in (*DECLARED, *bound)}
         self.relations: tuple[Relation, ...] = tuple(by_name.values())
-
-    def close(self) -> None:
-        """Keep no more log records.  Doing it twice is fine."""
-        self._logs.close()

@@ -97,12 +97,15 @@ def _audit_events(server: Server) -> Iterator[tuple[object, ...]]:
         yield each.id, event.event_type, event.object_type, event.details, event.user, each.occurred_at
 
 
+_LISTENER = Column("listener", "text", "The listener's name.")
+_PEER = Column("peer", "text", "The caller's address; empty for a Unix socket.")
+
 CONNECTIONS = Relation(
     name="connections",
     columns=(
         Column("id", "bigint", "Counts the connections of this server from 1."),
-        Column("listener", "text", "The listener's name."),
-        Column("peer", "text", "The caller's address; empty for a Unix socket."),
+        _LISTENER,
+        _PEER,
         Column("protocol", "text", "`http/1.1` or `h2`; null while it is not known."),
         Column("secure", "boolean", "Whether it is encrypted."),
         Column("state", "text", "`open`, `closing`, `lingering` or `closed`."),
@@ -122,8 +125,8 @@ REQUESTS = Relation(
     columns=(
         Column("arrived_at", "timestamptz", "When the request's head had been read."),
         Column("seconds", "double", "From then to the response head.", "seconds"),
-        Column("listener", "text", "The listener's name."),
-        Column("peer", "text", "The caller's address; empty for a Unix socket."),
+        _LISTENER,
+        _PEER,
         Column("method", "text", "The method."),
         Column("path", "text", "The route's template, or `unknown`; never the path that was asked for."),
         Column("status", "integer", "The status; null when the client left before there was one."),
@@ -154,7 +157,7 @@ SETTINGS = Relation(
 ROUTES = Relation(
     name="routes",
     columns=(
-        Column("listener", "text", "The listener's name."),
+        _LISTENER,
         Column("route_group", "text", "The group whose rules apply."),
         Column("method", "text", "The method; GET answers HEAD too."),
         Column("path", "text", "The path; `{name}` stands for a segment, `{*name}` for the rest."),
@@ -166,7 +169,6 @@ ROUTES = Relation(
     doc="The routes that each listener serves.",
     cost="A few hundred microseconds.",
 )
-
 
 SESSIONS = Relation(
     name="sessions",
@@ -186,9 +188,9 @@ AUTH_EVENTS = Relation(
     name="auth_events",
     columns=(
         Column("happened_at", "timestamptz", "When it was decided."),
-        Column("listener", "text", "The listener's name."),
+        _LISTENER,
         Column("route_group", "text", "The group of the route."),
-        Column("peer", "text", "The caller's address; empty for a Unix socket."),
+        _PEER,
         Column("kind", "text", "How the listener authenticates callers."),
         Column("how", "text", "Where: a request, a login, the first message of a WebSocket."),
         Column("outcome", "text", "`accepted`, `refused`, or `limited` for too many wrong passwords."),
@@ -200,7 +202,6 @@ AUTH_EVENTS = Relation(
     cost="A microsecond for each decision.",
     privileged=True,
 )
-
 
 AUDIT_EVENTS = Relation(
     name="mz_audit_events",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -17,14 +17,14 @@ from fanlight.auth.chain import (
     believe,
     found,
     prove_bearer,
-    prove_password,
     too_many,
 )
-from fanlight.auth.checks import WRONG, Found, PasswordChecks, Refused
+from fanlight.auth.checks import WRONG, Found, PasswordChecks, Refused, prove_password
 from fanlight.auth.identity import Identity, Kind
 from fanlight.auth.throttle import Rate, Throttle
 from fanlight.config.settings import Dialect
 from fanlight.http.request import Request
+from tests.routines import driven
 from tests.sim import START
 
 from .driving import Crowd
@@ -33,15 +33,6 @@ DIALECT = Dialect()
 ANYBODY = Identity("anonymous_http_user")
 REQUEST = cast(Request, None)
 """Nothing here looks at the request."""
-
-
-def run(routine: Routine[Any]) -> Any:
-    """The answer of a routine that asks for nothing."""
-    try:
-        routine.send(None)
-    except StopIteration as done:
-        return done.value
-    raise AssertionError("it asked for something")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +115,7 @@ def test_kind_password(outcome: Found, told: Identity | Rejected, late: bool) ->
     checks = _Found(outcome, late=late)
     proof = prove_password(cast(PasswordChecks, checks), "192.0.2.7", "ada", "secret", START)
     assert isinstance(proof, (Identity, Rejected)) is not late
-    assert run(found(proof)) == told
+    assert driven(found(proof)) == told
     assert checks.asked == [("192.0.2.7", "ada", "secret", START.mono)]
 
 

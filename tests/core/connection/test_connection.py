@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import inf
 
 import pytest
@@ -22,20 +21,12 @@ from tests.core.connection.connecting import (
     UPLOAD,
     WAIT,
     connect,
-    end_all,
     finished,
     reading,
     said,
     statuses,
 )
 from tests.stateful.world import LIMITS
-
-
-@pytest.fixture(autouse=True)
-def _ended() -> Iterator[None]:
-    yield
-    end_all()
-
 
 # ---- states ------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import inf
 
 import pytest
@@ -23,20 +23,12 @@ from tests.core.connection.connecting import (
     UPLOAD,
     WAIT,
     connect,
-    end_all,
     finished,
     said,
     statuses,
 )
 from tests.sim import Sim, SimWire
 from tests.stateful.world import LIMITS, SECRET, Release, Work
-
-
-@pytest.fixture(autouse=True)
-def _ended() -> Iterator[None]:
-    yield
-    end_all()
-
 
 # ---- shutdown ----------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -13,7 +13,7 @@ from fanlight.wire.secure import ChannelBroken
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
 from tests.clients.websocket import handshake
-from tests.core.connection.connecting import LAST, SIMS, connect, end_all, serving
+from tests.core.connection.connecting import LAST, SIMS, connect, serving
 from tests.protocol.frames import INTERNAL_ERROR, START, Told, data, frame, get, post, reset, setting
 from tests.sim import Sim, SimWire, never
 from tests.stateful.world import LIMITS, PLAIN, Work, app
@@ -21,12 +21,6 @@ from tests.stateful.world import LIMITS, PLAIN, Work, app
 IT = serialise(Outgoing(target="/it"))
 PING = frame(6, 0, 0, bytes(8))
 TIMEOUTS = 50
-
-
-@pytest.fixture(autouse=True)
-def _ended() -> Iterator[None]:
-    yield
-    end_all()
 
 
 class Glass:

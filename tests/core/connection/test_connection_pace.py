@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from fanlight import Limits, Request, Response, Sleep
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
-from tests.core.connection.connecting import NOW, STREAM, connect, end_all, serving, statuses
+from tests.core.connection.connecting import NOW, STREAM, connect, serving, statuses
 from tests.protocol.frames import (
     END_HEADERS,
     HEADERS,
@@ -37,12 +35,6 @@ UPLOAD = headers(1, *pseudo(b"POST", b"/echo"), flags=END_HEADERS)
 
 def told(wire: SimWire) -> Told:
     return Told().take(bytes(wire.received))
-
-
-@pytest.fixture(autouse=True)
-def _ended() -> Iterator[None]:
-    yield
-    end_all()
 
 
 def upload(size: int) -> bytes:

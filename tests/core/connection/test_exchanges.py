@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 import pytest
@@ -12,17 +12,11 @@ from fanlight.http.response import text
 from fanlight.observe.records import AccessRecord, Failure
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Outgoing
-from tests.core.connection.connecting import HOLD, NOW, WAIT, connect, end_all, fine, serving, statuses
+from tests.core.connection.connecting import HOLD, NOW, WAIT, connect, fine, serving, statuses
 from tests.sim import Sim
 from tests.stateful.world import PLAIN, SECRET, Work
 
 VERSIONS = pytest.mark.parametrize("version", ["1.1", "2"])
-
-
-@pytest.fixture(autouse=True)
-def _ended() -> Iterator[None]:
-    yield
-    end_all()
 
 
 def failures(sim: Sim) -> list[Failure]:

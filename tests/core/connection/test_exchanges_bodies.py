@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,17 +9,11 @@ import pytest
 from fanlight import Limits, Request, Response
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing, Pairs
-from tests.core.connection.connecting import connect, end_all, fine, serving, statuses
+from tests.core.connection.connecting import connect, fine, serving, statuses
 from tests.stateful.world import PLAIN, Work
 
 KIB = 1024
 VERSIONS = pytest.mark.parametrize("version", ["1.1", "2"])
-
-
-@pytest.fixture(autouse=True)
-def _ended() -> Iterator[None]:
-    yield
-    end_all()
 
 
 # ---- bodies ------------------------------------------------------------------

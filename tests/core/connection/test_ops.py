@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,18 +27,12 @@ from tests.clients.blocking import HttpConnection
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
 from tests.clients.websocket import Closed, Text, handshake
-from tests.core.connection.connecting import SIMS, end_all
+from tests.core.connection.connecting import SIMS
 from tests.sim import Sim, SimWire, never
 from tests.stateful.world import LIMITS, PLAIN, Work
 
 VERSIONS = pytest.mark.parametrize("version", ["1.1", "2"])
 GET = serialise(Outgoing(target="/it"))
-
-
-@pytest.fixture(autouse=True)
-def _ended() -> Iterator[None]:
-    yield
-    end_all()
 
 
 async def outcome(ask: Ask[Any]) -> Any:

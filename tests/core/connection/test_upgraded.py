@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -14,18 +14,12 @@ from tests.clients.blocking import HttpConnection, WebSocket
 from tests.clients.http1 import serialise
 from tests.clients.messages import Outgoing
 from tests.clients.websocket import CLOSE, PING, TEXT, Binary, Closed, Ponged, Text, fragments, frame, handshake
-from tests.core.connection.connecting import OPENING, SIMS, connect, end_all
+from tests.core.connection.connecting import OPENING, SIMS, connect
 from tests.sim import Sim, never
 from tests.stateful.world import LIMITS, SECRET, Release, Work
 
 VERSIONS = pytest.mark.parametrize("version", ["1.1", "2"])
 HANDSHAKE = serialise(handshake("/it", "1.1"))
-
-
-@pytest.fixture(autouse=True)
-def _ended() -> Iterator[None]:
-    yield
-    end_all()
 
 
 def upgrading(talk: Callable[[], Awaitable[None]], limits: Limits = LIMITS) -> Sim:

@@ -85,6 +85,7 @@ def test_a_place_has_routes_by_method() -> None:
     get = place.find("GET")
     assert get is not None
     assert place.find("HEAD") is get
+    assert place.find("CONNECT") is get
     assert place.find("PUT") is None
     assert place.find("get") is None
 

@@ -77,6 +77,16 @@ def test_what_is_said_twice(field: tuple[str, str]) -> None:
     assert answer.status == 400
 
 
+@pytest.mark.parametrize("method", ["HEAD", "CONNECT"])
+def test_only_get_opens_one_over_http_1(method: str) -> None:
+    """The method is looked at before the fields."""
+    for fields in (GOOD, ()):
+        answer = handshake(Head(method, "/ws", fields, version="1.1", authority="localhost"))
+        assert isinstance(answer, Response)
+        assert (answer.status, answer.body) == (405, b"Request method must be `GET`")
+        assert ("allow", "GET") in answer.fields
+
+
 def test_the_first_fault_is_told() -> None:
     answer = handshake(head(()))
     assert isinstance(answer, Response)

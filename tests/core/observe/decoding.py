@@ -1,52 +1,16 @@
-"""A small decoder of protobuf and of delimited MetricFamily messages, independent of what encodes them."""
+"""Delimited MetricFamily messages decoded, independent of what encodes them."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import Any
 
-Fields = dict[int, list[Any]]
+from tests.protobuf import Fields, decode, take_varint
+
 Reading = tuple[str, tuple[tuple[str, str], ...], Any]
 """Sample name, labels in order of their names, value."""
 
 TYPES = ["counter", "gauge", "summary", "unknown", "histogram", "gaugehistogram"]
-
-
-def take_varint(data: bytes, at: int) -> tuple[int, int]:
-    """The varint at `at`, and where it ends."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            assert shift <= 70
-            return value, at
-
-
-def decode(data: bytes) -> Fields:
-    """The fields of one message: integers, floats and bytes by number, in order."""
-    fields: Fields = {}
-    at = 0
-    while at < len(data):
-        tag, at = take_varint(data, at)
-        value: Any
-        match tag & 7:
-            case 0:
-                value, at = take_varint(data, at)
-            case 1:
-                (value,) = struct.unpack_from("<d", data, at)
-                at += 8
-            case 2:
-                size, at = take_varint(data, at)
-                value = data[at : at + size]
-                assert len(value) == size, "cut short"
-                at += size
-            case other:
-                raise AssertionError(f"wire type {other}")
-        fields.setdefault(tag >> 3, []).append(value)
-    return fields
 
 
 def messages(data: bytes) -> Iterator[bytes]:

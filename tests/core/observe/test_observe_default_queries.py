@@ -15,7 +15,7 @@ from fanlight.auth.users import Role, Users
 from fanlight.observe.default_queries import DEFAULTS
 from fanlight.observe.queries import MetricQuerySet
 from fanlight.observe.records import MetricSkipped
-from fanlight.pages.promsql import DEFAULT_SETS
+from fanlight.pages.table import DEFAULT_SETS
 from fanlight_engines.performer import performer_for
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Outgoing

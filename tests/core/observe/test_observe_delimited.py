@@ -13,8 +13,9 @@ from prometheus_client.openmetrics.exposition import escape_label_name, escape_m
 
 from fanlight.observe.exposition import SLICE, Memory
 from fanlight.observe.negotiation import PROTOBUF
-from tests.core.observe.decoding import Family, decode, families, labels, messages, moment
+from tests.core.observe.decoding import Family, families, labels, messages, moment
 from tests.core.observe.registries import changes, current, registries
+from tests.protobuf import decode
 
 
 def written(registry: Any, memory: Memory | None = None) -> bytes:

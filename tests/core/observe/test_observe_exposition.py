@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
@@ -13,9 +15,16 @@ from fanlight.observe.exposition import SLICE, Memory, Slices, ignore
 from fanlight.observe.metrics import HttpMetrics
 from fanlight.observe.negotiation import OPENMETRICS, PROTOBUF, TEXT, Format
 from tests.core.observe.decoding import families
-from tests.core.observe.registries import Fixed, openmetrics
+from tests.core.observe.registries import Fixed, changes, current, openmetrics, registries
 
 FORMATS = pytest.mark.parametrize("form", [TEXT, OPENMETRICS, PROTOBUF], ids=lambda form: form.name)
+
+
+LIKE = pytest.mark.parametrize(
+    ("form", "like"), [(TEXT, generate_latest), (OPENMETRICS, openmetrics)], ids=["text", "openmetrics"]
+)
+"""Formats that prometheus_client writes too."""
+Write = Callable[[CollectorRegistry], bytes]
 
 
 class Raises:
@@ -38,6 +47,26 @@ def large() -> CollectorRegistry:
         family.add_metric([str(index)], index)
     registry.register(Fixed([family]))
     return registry
+
+
+@current
+@LIKE
+@given(registry=registries())
+def test_any_registry_is_written_like_prometheus_client(form: Format, like: Write, registry: CollectorRegistry) -> None:
+    assert b"".join(Memory().slices(form, registry)) == like(registry)
+
+
+@current
+@LIKE
+@given(registry=registries(), happened=st.lists(changes(), max_size=5))
+@settings(max_examples=150)
+def test_what_is_remembered_never_shows(
+    form: Format, like: Write, registry: CollectorRegistry, happened: list[Callable[[CollectorRegistry], None]]
+) -> None:
+    memory = Memory()
+    for change in [lambda _: None, lambda _: None, *happened]:
+        change(registry)
+        assert b"".join(memory.slices(form, registry)) == like(registry)
 
 
 def test_pieces_become_slices() -> None:

@@ -10,7 +10,8 @@ from prometheus_client.core import Exemplar, GaugeMetricFamily, Metric
 from prometheus_client.samples import NativeHistogram
 
 from fanlight.observe.grouping import collected
-from tests.core.observe.decoding import Family, decode, families
+from tests.core.observe.decoding import Family, families
+from tests.protobuf import decode
 
 
 def written(family: Metric) -> list[Family]:

@@ -8,8 +8,9 @@ import pytest
 from prometheus_client.core import Exemplar, Timestamp
 
 from fanlight.observe import messages
-from tests.core.observe.decoding import Family, decode, labels
+from tests.core.observe.decoding import Family, labels
 from tests.core.observe.decoding import messages as delimited
+from tests.protobuf import decode
 
 
 def test_labels_are_sorted_and_spelt_with_underscores() -> None:

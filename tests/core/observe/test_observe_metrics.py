@@ -9,25 +9,19 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from fanlight.observe.exposition import Memory
 from fanlight.observe.metrics import BUCKETS, HttpMetrics, Spread
 from fanlight.observe.negotiation import OPENMETRICS, PROTOBUF, TEXT, Format
 from fanlight.observe.shapes import walk_own
 from tests.core.observe.decoding import families
-
-Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+from tests.samples import Samples, samples_of
 
 
 def shown(metrics: HttpMetrics) -> Samples:
     """Every sample of the text."""
     text = b"".join(Memory().slices(TEXT, None, metrics.families)).decode()
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in parse_text(text)
-        for sample in family.samples
-    }
+    return samples_of(text)
 
 
 def labels(**found: str) -> tuple[tuple[str, str], ...]:

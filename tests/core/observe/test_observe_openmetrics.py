@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, metrics
 from prometheus_client.core import Exemplar, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from fanlight.observe.exposition import Memory
 from fanlight.observe.negotiation import OPENMETRICS
-from tests.core.observe.registries import Fixed, changes, current, openmetrics, registries
+from tests.core.observe.registries import Fixed, current, openmetrics
 
 
 def written(registry: Any, memory: Memory | None = None) -> bytes:
     return b"".join((memory or Memory()).slices(OPENMETRICS, registry))
-
-
-@current
-@given(registries())
-def test_any_registry_is_written_like_generate_latest(registry: CollectorRegistry) -> None:
-    assert written(registry) == openmetrics(registry)
-
-
-@current
-@given(registries(), st.lists(changes(), max_size=5))
-@settings(max_examples=150)
-def test_what_is_remembered_never_shows(
-    registry: CollectorRegistry, happened: list[Callable[[CollectorRegistry], None]]
-) -> None:
-    memory = Memory()
-    for change in [lambda _: None, lambda _: None, *happened]:
-        change(registry)
-        assert written(registry, memory) == openmetrics(registry)
 
 
 def test_the_setting_for_created_is_followed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
 from fanlight.observe.exposition import Memory
 from fanlight.observe.negotiation import TEXT
-from tests.core.observe.registries import Fixed, changes, current, registries
+from tests.core.observe.registries import Fixed
 
 
 def written(registry: Any, memory: Memory | None = None) -> bytes:
@@ -25,24 +22,6 @@ def written(registry: Any, memory: Memory | None = None) -> bytes:
 def created(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     monkeypatch.setattr(metrics, "_use_created", request.param)
     return bool(request.param)
-
-
-@current
-@given(registries())
-def test_any_registry_is_written_like_generate_latest(registry: CollectorRegistry) -> None:
-    assert written(registry) == generate_latest(registry)
-
-
-@current
-@given(registries(), st.lists(changes(), max_size=5))
-@settings(max_examples=150)
-def test_what_is_remembered_never_shows(
-    registry: CollectorRegistry, happened: list[Callable[[CollectorRegistry], None]]
-) -> None:
-    memory = Memory()
-    for change in [lambda _: None, lambda _: None, *happened]:
-        change(registry)
-        assert written(registry, memory) == generate_latest(registry)
 
 
 def test_the_setting_for_created_is_followed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

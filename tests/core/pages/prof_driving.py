@@ -42,6 +42,16 @@ def drive(routine: Routine[Response], *answers: object) -> tuple[Response, list[
     return response, asked
 
 
+def refused_at_once(routine: Routine[Response], answer: object = None) -> int | None:
+    """The status of a refusal that `answer` leads to (None: the beginning); None when the handler asks for more."""
+    try:
+        routine.send(answer)
+        routine.close()
+    except Refused as refused:
+        return refused.response.status
+    return None
+
+
 def refusal(response: Response) -> tuple[int, bytes]:
     """Status and text of an answer that is nothing but a text."""
     assert response.fields == (TEXT,)

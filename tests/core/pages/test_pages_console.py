@@ -6,8 +6,8 @@ import pytest
 
 from fanlight import App, Listener
 from fanlight.auth.oidc import OidcSettings
-from fanlight.http.static import ReadAssets
 from fanlight.pages.console import PATIENCE
+from fanlight.pages.files import ReadAssets
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing
 from tests.sim import Sim, table

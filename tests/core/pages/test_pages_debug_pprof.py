@@ -14,7 +14,7 @@ from fanlight.pages.root import DescribeProcess, ProcessFacts
 from fanlight.profiling.effects import CaptureStacks, DescribeStacks
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Outgoing
-from tests.core.pages.prof_driving import drive, refusal, request
+from tests.core.pages.prof_driving import drive, request
 from tests.sim import Sim
 
 PATHS = {"", "cmdline", "goroutine", "heap", "profile", "symbol"}
@@ -45,21 +45,6 @@ def test_goroutines_as_text(debug: str, whole: bool) -> None:
     response, asked = drive(goroutine(request("GET", f"/debug/pprof/goroutine?debug={debug}")), "goroutine profile: …")
     assert asked == [DescribeStacks(whole=whole)]
     assert response == Response(200, (TEXT,), "goroutine profile: …".encode())
-
-
-@pytest.mark.parametrize(
-    ("query", "text"),
-    [
-        ("debug=x", b"Failed to deserialize query string: `debug` must be a whole number"),
-        ("debug=%C2%B2", b"Failed to deserialize query string: `debug` must be a whole number"),
-        ("debug=1&debug=1", b"Failed to deserialize query string: duplicate field `debug`"),
-        ("format=x", b"unrecognized format: x"),
-    ],
-)
-def test_bad_queries(query: str, text: bytes) -> None:
-    response, asked = drive(goroutine(request("GET", f"/debug/pprof/goroutine?{query}")))
-    assert refusal(response) == (400, text)
-    assert asked == []
 
 
 def test_the_command_line_is_a_name_without_arguments() -> None:

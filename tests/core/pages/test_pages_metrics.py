@@ -26,6 +26,7 @@ from fanlight.pages.metrics import WORTH_ZIPPING, metrics
 from fanlight.server import Server
 from tests.core.observe.decoding import families
 from tests.core.observe.registries import openmetrics
+from tests.routines import driven
 
 NOW = Now(0.0, 0.0)
 
@@ -66,14 +67,12 @@ def serve(registry: CollectorRegistry | None = None, rules: dict[str, list[dict[
 
 def step(routine: Any, asked: list[Ask[Any]], answering: Callable[[Ask[Any]], Any]) -> Any:
     """Run a routine to its end; an answer that is an exception is thrown."""
-    answer: Any = None
-    while True:
-        try:
-            ask = routine.throw(answer) if isinstance(answer, Exception) else routine.send(answer)
-        except StopIteration as stop:
-            return stop.value
+
+    def answered(ask: Ask[Any]) -> Any:
         asked.append(ask)
-        answer = answering(ask)
+        return answering(ask)
+
+    return driven(routine, answered)
 
 
 def scrape(server: Server, *fields: tuple[str, str], answering: Callable[[Ask[Any]], Any] = answer_nothing) -> Scrape:

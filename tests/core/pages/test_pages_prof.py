@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fanlight.asks import Sleep
 from fanlight.http.request import ReadBody
-from fanlight.http.response import JSON, Refused, Response
+from fanlight.http.response import JSON, Response
 from fanlight.pages.prof import heap, mode, switch_mode
 from fanlight.profiling.effects import (
     CaptureHeap,
@@ -86,20 +84,10 @@ def test_seconds_ask_for_the_difference_of_two_snapshots(seconds: int) -> None:
         ("seconds=00", b"`seconds` must be greater than zero"),
         ("seconds=3601", b"`seconds` must be at most 3600"),
         ("seconds=99999999999999999999", b"`seconds` must be at most 3600"),
-        ("seconds=", b"Failed to deserialize query string: `seconds` must be a whole number"),
-        ("seconds=-1", b"Failed to deserialize query string: `seconds` must be a whole number"),
-        ("seconds=1.5", b"Failed to deserialize query string: `seconds` must be a whole number"),
-        ("seconds=%D9%A1", b"Failed to deserialize query string: `seconds` must be a whole number"),
-        ("seconds=%C2%B2", b"Failed to deserialize query string: `seconds` must be a whole number"),
-        ("seconds=" + "1" * 5000, b"Failed to deserialize query string: `seconds` must be a whole number"),
-        ("seconds=1&seconds=1", b"Failed to deserialize query string: duplicate field `seconds`"),
-        ("format=%", b"Failed to deserialize query string: invalid percent-encoding"),
-        ("format=nope", b"unrecognized format: nope"),
-        ("format=", b"unrecognized format: "),
         ("format=nope&seconds=0", b"unrecognized format: nope"),
     ],
 )
-def test_bad_queries_ask_nothing(query: str, body: bytes) -> None:
+def test_what_is_out_of_bounds_asks_nothing(query: str, body: bytes) -> None:
     response, asked = drive(heap(request("GET", f"/prof/heap?{query}")))
     assert refusal(response) == (400, body)
     assert asked == []
@@ -197,15 +185,3 @@ def test_bad_bodies_ask_no_engine(body: bytes, status: int, text: bytes) -> None
     response, asked = drive(switch_mode(request("POST", "/prof/mode")), body)
     assert refusal(response) == (status, text)
     assert len(asked) == 1
-
-
-@given(st.text(alphabet=st.characters(max_codepoint=255, exclude_characters="#"), max_size=30))
-def test_any_query_is_answered_or_refused(query: str) -> None:
-    routine = heap(request("GET", f"/prof/heap?{query}"))
-    status = 0
-    try:
-        routine.send(None)
-        routine.close()
-    except Refused as refused:
-        status = refused.response.status
-    assert status in {0, 400}

@@ -6,13 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fanlight import App
 from fanlight.asks import ClientGone, Moment, Sleep
 from fanlight.http.request import ReadBody, Request
-from fanlight.http.response import BINARY, HTML, JSON, TEXT, Refused
+from fanlight.http.response import BINARY, HTML, JSON, TEXT
 from fanlight.moment import Now
 from fanlight.pages.prof_cpu import cpu, profile
 from fanlight.profiling.effects import BeginCpu, CpuCapture, CpuRefused, EndCpu, FinishCpu
@@ -23,7 +21,6 @@ from tests.sim import Sim, table
 
 CAPTURE = CpuCapture("the engine's own")
 SHAPE = "Failed to deserialize the JSON body into the target type: "
-QUERY = "Failed to deserialize query string: "
 
 
 def post(body: object) -> tuple[Any, bytes]:
@@ -144,16 +141,11 @@ def test_a_get_takes_all_from_its_query() -> None:
         ("seconds=3601", "`seconds` must be at most 3600"),
         ("seconds=99999999999999999999", "`seconds` must be at most 3600"),
         ("hz=1000001", "`hz` must be at most 1000000"),
-        ("seconds=x", QUERY + "`seconds` must be a whole number"),
-        ("hz=", QUERY + "`hz` must be a whole number"),
-        ("hz=%C2%B2", QUERY + "`hz` must be a whole number"),
-        ("hz=" + "1" * 5000, QUERY + "`hz` must be a whole number"),
-        ("hz=1&hz=1", QUERY + "duplicate field `hz`"),
         ("mode=x", "unrecognized mode: x"),
-        ("format=x", "unrecognized format: x"),
+        ("mode=x&format=x", "unrecognized mode: x"),
     ],
 )
-def test_bad_queries_ask_nothing(query: str, text: str) -> None:
+def test_bad_values_in_a_query_ask_nothing(query: str, text: str) -> None:
     response, asked = drive(profile(request("GET", f"/prof/profile?{query}")))
     assert refusal(response) == (400, text.encode())
     assert asked == []
@@ -205,18 +197,6 @@ def test_a_client_that_leaves_ends_its_capture(answers: tuple[object, ...]) -> N
 
 def test_a_client_that_leaves_before_it_began_has_nothing_to_end() -> None:
     assert leave(request("GET", "/prof/profile?seconds=1")) is None
-
-
-@given(st.text(alphabet=st.characters(max_codepoint=255, exclude_characters="#"), max_size=30))
-def test_any_query_is_answered_or_refused(query: str) -> None:
-    routine = profile(request("GET", f"/prof/profile?{query}"))
-    status = 0
-    try:
-        routine.send(None)
-        routine.close()
-    except Refused as refused:
-        status = refused.response.status
-    assert status in {0, 400}
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])

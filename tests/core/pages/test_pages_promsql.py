@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from prometheus_client.parser import text_string_to_metric_families
 
 from fanlight import App, Effect, Listener, MetricQuery, MetricQuerySet
 from fanlight.auth.scram import derive
@@ -24,6 +23,7 @@ from fanlight_engines.performer import Performer, performer_for
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing
 from tests.core.observe.decoding import families
+from tests.samples import Samples, samples_of
 from tests.sim import LATER, Answered, Later, Outcome, Sim, performed
 
 pytest.importorskip("duckdb")
@@ -72,13 +72,9 @@ def get(sim: Sim, target: str = "/metrics/mz_usage", *fields: tuple[str, str], v
     return HttpConnection(sim.connect(), version).exchange(Outgoing(target=target, fields=fields))
 
 
-def samples(answer: Answer) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+def samples(answer: Answer) -> Samples:
     assert answer.status == 200, answer.text()
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(answer.text())
-        for sample in family.samples
-    }
+    return samples_of(answer.text())
 
 
 def skipped(sim: Sim) -> list[tuple[str, str]]:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.parser import text_string_to_metric_families
 
 from fanlight import App
 from fanlight.federation.effects import RULES, AskWorkers, Call, NoReply, Replied, Reply, WorkOut, finish
@@ -19,6 +18,7 @@ from fanlight.observe.records import Trouble
 from fanlight.pages.public import PATIENCE
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing
+from tests.samples import Samples, samples_of
 from tests.sim import LATER, Sim, table
 
 TEXT = (("content-type", "text/plain; version=0.0.4"),)
@@ -50,12 +50,8 @@ def get(sim: Sim, *fields: tuple[str, str], version: str = "1.1", target: str = 
     return HttpConnection(sim.connect(), version).exchange(Outgoing(target=target, fields=fields))
 
 
-def samples(answer: Answer) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(answer.text())
-        for sample in family.samples
-    }
+def samples(answer: Answer) -> Samples:
+    return samples_of(answer.text())
 
 
 def ids(process: int, **more: str) -> tuple[tuple[str, str], ...]:

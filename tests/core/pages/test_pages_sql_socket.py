@@ -38,7 +38,7 @@ def test_a_session_from_its_greeting_to_its_end(version: str) -> None:
     socket = bench.socket(version)
     socket.send(json.dumps({**HELLO, "options": {"application_name": "x", "zz": "1", "aa": "2"}}))
     greeting = heard(socket)
-    assert kinds(greeting) == ["ParameterStatus"] * 11 + ["BackendKeyData", "ReadyForQuery", "Notice", "Notice"]
+    assert kinds(greeting) == ["ParameterStatus"] * 13 + ["BackendKeyData", "ReadyForQuery", "Notice", "Notice"]
     assert greeting[0]["payload"] == {"name": "application_name", "value": "x"}
     assert [each["payload"]["message"].split()[2] for each in greeting[-2:]] == ["aa", "zz"]
     ask(socket, "select 1")
@@ -107,14 +107,18 @@ def test_a_first_message_has_bounds(sent: bytes) -> None:
     assert [each.code for each in heard(socket)] == [1009]
 
 
-def test_a_first_message_that_is_no_text_is_as_wrong_as_any() -> None:
+@VERSIONS
+@pytest.mark.parametrize(
+    "sent", [frame(TEXT, b"\xff"), frame(TEXT, b"{}", masked=False), frame(TEXT, b"{}", rsv=4)], ids=repr
+)
+def test_a_first_message_that_is_no_text_is_refused_like_any_other(sent: bytes, version: str) -> None:
     bench = Bench()
-    socket = bench.socket()
-    socket.raw(frame(TEXT, b'{"user":"\xff","password":""}'))
+    socket = bench.socket(version)
+    socket.raw(sent)
     assert heard(socket) == UNAUTHORIZED
-    socket = bench.session()
+    socket = bench.session(version)
     socket.raw(frame(TEXT, b"\xff"))
-    assert heard(socket)[-1] == Closed(1007, "")
+    assert heard(socket) == [Closed(1007, "")]
 
 
 def test_what_comes_behind_the_first_message_has_the_later_bound() -> None:
@@ -144,6 +148,15 @@ def test_a_foreign_page_is_refused_and_a_bad_handshake_first() -> None:
     answer, _ = bench.connect().websocket(PATH, origin, drop=("upgrade",))
     assert (answer.status, answer.text()) == (400, "`Upgrade` header did not include 'websocket'")
     assert bench.connect().websocket(PATH, (("origin", "http://localhost"),))[1] is not None
+
+
+@pytest.mark.parametrize("method", ["HEAD", "CONNECT", "POST"])
+def test_other_methods_open_none(method: str) -> None:
+    bench = Bench()
+    answer, socket = bench.connect().websocket(PATH, change={"method": method})
+    assert socket is None
+    told = "Request method must be `GET`" if method == "CONNECT" else ""
+    assert (answer.status, answer.text()) == (405, told)
 
 
 def test_sessions_are_limited_and_the_reason_is_cut() -> None:

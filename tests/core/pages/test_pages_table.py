@@ -8,6 +8,7 @@ from fanlight import App, Listener
 from fanlight.auth.groups import CONFIGURED_GROUPS, GROUPS
 from fanlight.config.listeners import ALL_GROUPS
 from fanlight.http.router import Router
+from fanlight.pages.loading import Page
 from fanlight.pages.table import ROUTES
 from fanlight.server import Server
 from tests.sim import START, Seeded
@@ -30,8 +31,13 @@ def test_groups_are_known() -> None:
 
 def test_handlers_are_coroutine_functions_with_a_contract() -> None:
     for route in ROUTES:
-        assert inspect.iscoroutinefunction(route.handler), route.path
-        assert inspect.getdoc(route.handler), route.path
+        handler = route.handler.find() if isinstance(route.handler, Page) else route.handler
+        assert inspect.iscoroutinefunction(handler), route.path
+        assert inspect.getdoc(handler), route.path
+
+
+def test_only_the_probes_are_there_from_the_beginning() -> None:
+    assert {route.path for route in ROUTES if not isinstance(route.handler, Page)} == {"/api/livez", "/api/readyz"}
 
 
 def test_dumps_are_privileged_and_probes_are_not() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from fanlight import App
 from fanlight.config.settings import Settings
-from fanlight.http.static import ReadAssets
 from fanlight.observe.records import Failure
+from fanlight.pages.files import ReadAssets
 from fanlight.pages.upstream import BrokenOff, CloseUpstream, OpenUpstream, ReadUpstream, Upstream, end_to_end, is_label
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing

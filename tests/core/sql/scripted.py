@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 from attrs import define, field, frozen
 
-from fanlight.asks import Race
+from fanlight.asks import Race, Sleep
 from fanlight.http.websocket import StopWork
 from fanlight.sql import effects
 from fanlight.sql.effects import Batch, Executed, SqlFailed
 from fanlight.sql.errors import Notice, SqlError
 from fanlight.sql.values import Descriptor, text_column
+from tests.routines import driven
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class Handle:
 
 @define
 class Scripted:
-    """`log` is one line for each thing the engine was asked to do."""
+    """`log` is one line for each thing the engine was asked to do; `turns` is how often the host's loop had one."""
 
     results: dict[str, Any] = field(factory=dict)
     log: list[str] = field(factory=list)
@@ -43,16 +44,11 @@ class Scripted:
     refuses: SqlError | None = None
     timeouts: dict[str, Any] = field(factory=dict)
     fetches: list[Any] = field(factory=list)
+    turns: int = 0
 
     def run(self, routine: Coroutine[Any, Any, T]) -> T:
         """Answer every ask of `routine`."""
-        answer: Any = None
-        try:
-            while True:
-                answer = self.answer(routine.send(answer))
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
+        return driven(routine, self.answer)
 
     def answer(self, ask: Any) -> Any:
         """The answer to one ask."""
@@ -82,6 +78,9 @@ class Scripted:
             case StopWork(number):
                 self.log.append(f"stop {number}")
                 return {1: "stopped", 2: "forbidden"}.get(number, "unknown")
+            case Sleep(0):
+                self.turns += 1
+                return None
             case effects.Forget():
                 self.log.append("forget")
                 return None

@@ -17,8 +17,9 @@ from attrs import define, field
 from fanlight import App, Limits, Listener
 from fanlight.sql import effects
 from fanlight.sql.effects import Batch, Executed, SqlFailed
-from fanlight.sql.errors import CANCELLED, SqlError
+from fanlight.sql.errors import CANCELLED, SqlError, result_too_large
 from fanlight.sql.grammar import read_script
+from fanlight.sql.request import read_text
 from fanlight.sql.values import Descriptor, text_column
 from tests.clients.blocking import HttpConnection, WebSocket
 from tests.clients.websocket import Closed, Pinged, Text
@@ -28,6 +29,7 @@ PATH = "/api/experimental/sql"
 HELLO = {"user": "ada", "password": ""}
 PAIR = (Descriptor("k", 23, 4), text_column("v"))
 MISSING = SqlFailed(SqlError("no such table", "42P01"), aborted=True)
+WRONG = SqlFailed(SqlError("syntax error", "42601"), aborted=False)
 ONE = Executed((text_column("a"),), Batch(b'["1"]', 1, 5, True), "SELECT", 0, 0.0)
 DONE = Executed(None, None, "INSERT", 1, 0.0)
 BROKEN = SqlFailed(SqlError("broken", "22P02"), aborted=True)
@@ -91,6 +93,8 @@ class Engine:
                 return Answered(None)
             case effects.CheckSyntax(_, texts):
                 return Answered(tuple(None for _ in texts))
+            case effects.ReadRequest(data):
+                return Answered(read_text(data))
             case effects.ReadScript(text):
                 return Answered(read_script(text))
             case effects.Release(session):
@@ -107,12 +111,15 @@ class Engine:
         name = effect.text.rpartition(" ")[2]
         self.log.append(f"evaluate {name}")
         if name not in self.tables:
-            return MISSING
+            return WRONG if name == "wrong" else MISSING
         rows = {row: count for row, count in self.tables[name].items() if count}
         before = effect.before
         if before is not None and before.rows == rows and before.columns == self.columns:
             return before
-        return effects.Evaluated(self.columns, rows, name in self.constant)
+        size = sum(len(row) * count for row, count in rows.items())
+        if size > effect.most_bytes:
+            return SqlFailed(result_too_large(effect.most_bytes), aborted=True)
+        return effects.Evaluated(self.columns, rows, name in self.constant, size=size)
 
     def _open(self, user: str) -> Any:
         if self.missing:

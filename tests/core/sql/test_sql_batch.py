@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fanlight.sql import effects
-from fanlight.sql.batch import TEXT_LIMIT, run_request
+from fanlight.sql.batch import TEXT_LIMIT, request_in, run_request
 from fanlight.sql.errors import SqlError
 from fanlight.sql.grammar import read_script
-from fanlight.sql.request import Extended, Query, Simple, SqlRequest
+from fanlight.sql.request import Extended, Query, Simple, SqlRequest, read_text
 from fanlight.sql.session import Session
 from fanlight.sql.variables import Variables
 from tests.core.sql.scripted import BROKEN, Handle, Scripted, Transcript
@@ -58,7 +60,7 @@ def test_bad_syntax_is_found_before_a_prohibition() -> None:
 def test_bodies_of_prepared_statements_are_checked_too() -> None:
     engine = Scripted()
     _, out = run(Simple("select 1; prepare p as bad"), engine)
-    assert (out.lines, out.errors[0].position) == (["error 42601"], None)
+    assert (out.lines, out.errors[0].position) == (["error 42601"], 25)
 
 
 def test_extended_members_are_groups_of_their_own() -> None:
@@ -108,3 +110,40 @@ def test_a_long_text_is_read_by_a_worker() -> None:
 
     text = "select 1" + " " * 3000
     assert run(Simple(text), Reading())[1].lines == ["columns a", '["1"]', "SELECT 1"]
+
+
+def test_long_requests_give_the_loop_its_turns() -> None:
+    """The shortest statements run on it, so a request of thousands would keep it for seconds."""
+    for request in (Simple("begin;" * 300), extended(*["select 1"] * 300), extended(*["select " + "1 " * 700] * 80)):
+        engine = Scripted()
+        _, out = run(request, engine)
+        assert len(out.lines) >= 240
+        assert engine.turns >= len(out.lines) // 30
+    engine = Scripted()
+    run(Simple("select 1; select 2"), engine)
+    assert engine.turns == 0
+
+
+def test_long_json_is_read_away_from_the_loop() -> None:
+    class Reading(Scripted):
+        def answer(self, ask: Any) -> Any:
+            assert isinstance(ask, effects.ReadRequest)
+            self.log.append(f"read {len(ask.data)}")
+            return read_text(ask.data)
+
+    for text, read in (('{"query":"a"}', Simple("a")), ("{", "EOF while parsing an object"), ("{}", None)):
+        for padding in (0, 20_000):
+            engine = Reading()
+            found = engine.run(request_in(" " * padding + text))
+            assert found == read or (isinstance(found, str) and found.startswith(str(read)))
+            assert engine.log == ([f"read {padding + len(text)}"] if padding else [])
+
+
+def test_many_statements_are_looked_through_in_pieces() -> None:
+    class Reading(Scripted):
+        def answer(self, ask: Any) -> Any:
+            return read_script(ask.text) if isinstance(ask, effects.ReadScript) else super().answer(ask)
+
+    engine = Reading()
+    assert run(Simple("select 1;" * 5000 + "fetch 1 from c"), engine)[1].lines == ["error XX000"]
+    assert engine.turns == 4

@@ -10,7 +10,7 @@ from fanlight.moment import Now
 from fanlight.sql.changes import Form
 from fanlight.sql.effects import Evaluated
 from fanlight.sql.errors import CANCELLED, SqlError
-from fanlight.sql.feeds import Feed, Feeds, Seat
+from fanlight.sql.feeds import Feed, Feeds, Load, Seat
 from fanlight.sql.values import text_column
 
 COLUMNS = (text_column("a"),)
@@ -40,7 +40,7 @@ def tick(feed: Feed, seat: Seat, now: Now, evaluated: Evaluated) -> None:
 
 def settled(count: int, up_to: int | None = None, form: Form | None = None) -> tuple[Feed, list[Seat]]:
     """A feed whose subscribers all know its rows, and wait."""
-    feed = Feed(1.0)
+    feed = Feed(1.0, Load())
     seats = [feed.seat(form or Form(), up_to) for _ in range(count)]
     for seat in seats:
         feed.park(seat, at(0))
@@ -54,7 +54,7 @@ def settled(count: int, up_to: int | None = None, form: Form | None = None) -> t
 
 
 def test_the_first_is_due_at_once_and_all_that_came_before_share_what_it_finds() -> None:
-    feed = Feed(1.0)
+    feed = Feed(1.0, Load())
     first, second = feed.seat(Form(), None), feed.seat(Form(), None)
     feed.park(first, at(0))
     assert first.signal.at == at(0).mono
@@ -69,7 +69,7 @@ def test_the_first_is_due_at_once_and_all_that_came_before_share_what_it_finds()
 
 
 def test_who_comes_during_an_evaluation_waits_for_the_next() -> None:
-    feed = Feed(1.0)
+    feed = Feed(1.0, Load())
     first = feed.seat(Form(), None)
     feed.begin(first, at(0))
     late = feed.seat(Form(), None)
@@ -227,7 +227,7 @@ def test_a_quiet_feed_wakes_one_connection_a_tick(count: int) -> None:
 
 
 def test_nobody_is_to_wake_in_the_past() -> None:
-    feed = Feed(1.0)
+    feed = Feed(1.0, Load())
     first, second = feed.seat(Form(), None), feed.seat(Form(), None)
     feed.park(first, at(0))
     feed.begin(first, at(0))
@@ -240,3 +240,38 @@ def test_nobody_is_to_wake_in_the_past() -> None:
     feed.unpark(seats[1])
     feed.park(seats[1], at(9))
     assert seats[1].signal.at == at(9).mono
+
+
+def test_all_together_leave_a_worker_time_for_others() -> None:
+    feeds = Feeds(100)
+    joined = [feeds.join(number, 1.0) for number in range(8)]
+    seats = [feed.seat(Form(), None) for feed in joined if feed is not None]
+    for moment in (0, 100):
+        for feed, seat in zip(joined, seats, strict=True):
+            assert feed is not None
+            feed.begin(seat, at(moment))
+            feed.publish(ONE, {}, at(moment + 0.25))
+            told(feed, seat)
+    # Eight quarters of a second are two seconds: of them, each has its turn.
+    assert feeds.load.total == pytest.approx(2.0)
+    (last, seat) = (joined[-1], seats[-1])
+    assert last is not None
+    assert not last.is_due(seat, at(101.9))
+    assert last.is_due(seat, at(102.1))
+    for number, (feed, seat) in enumerate(zip(joined, seats, strict=True)):
+        assert feed is not None
+        feed.leave(seat, at(103))
+        feeds.leave(number, feed)
+    assert feeds.load.total == pytest.approx(0.0)
+
+
+def test_few_that_are_quick_keep_their_ticks() -> None:
+    feeds = Feeds(100)
+    for number in range(8):
+        feed = feeds.join(number, 1.0)
+        assert feed is not None
+        seat = feed.seat(Form(), None)
+        tick(feed, seat, at(0), ONE)
+        told(feed, seat)
+        assert not feed.is_due(seat, at(0.9))
+        assert feed.is_due(seat, at(1.1))

@@ -43,6 +43,10 @@ def action(text: str) -> Action:
         ("begin transaction isolation level serializable, read only", Begin(True)),
         ("start transaction read write isolation level repeatable read", Begin(False)),
         ("begin read only", Begin(True)),
+        ("begin read only, not deferrable", Begin(True)),
+        ("begin deferrable", Begin()),
+        ("reset variable x", Run("RESET")),
+        ("reset global threads", Run("RESET")),
         ("commit", Commit()),
         ("end transaction", Commit()),
         ("commit and no chain", Commit()),
@@ -104,7 +108,7 @@ def test_read(text: str, expected: Action) -> None:
 
 def test_prepare_keeps_its_body() -> None:
     read = action("prepare p (int, numeric(4, 2)) as select $1, $2")
-    assert read == Prepare("p", ("int", "numeric(4, 2)"), Statement("select $1, $2", Run("SELECT")))
+    assert read == Prepare("p", ("int", "numeric(4, 2)"), Statement("select $1, $2", Run("SELECT"), 34))
 
 
 @pytest.mark.parametrize(
@@ -125,6 +129,7 @@ def test_prepare_keeps_its_body() -> None:
         "discard x",
         "begin x",
         "begin isolation level chaos",
+        "begin not",
         "commit x",
         "start",
         "prepare",
@@ -144,6 +149,34 @@ def test_syntax_errors(text: str) -> None:
     with pytest.raises(Unreadable) as refused:
         read_script(text)
     assert refused.value.error.code == "42601"
+    assert refused.value.error.position is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "near", "position"),
+    [
+        ("begin foo", '"foo"', 6),
+        ("show 'é'", "\"'é'\"", 5),
+        ("select 'é'; set x y", '"y"', 19),
+        (";; set", "end of input", 6),
+        ("select 1; prepare p as begin", '"begin"', 23),
+        ("select 1; prepare p as subscribe select 1", '"select"', 33),
+        ("commit; set constraints all deferred", '"all"', 24),
+    ],
+)
+def test_syntax_errors_tell_what_was_written_and_where(text: str, near: str, position: int) -> None:
+    with pytest.raises(Unreadable, match=near) as refused:
+        read_script(text)
+    assert refused.value.error.position == position
+
+
+@pytest.mark.parametrize(
+    ("text", "position"), [("/* x", 0), ("select 'é' /* /* */", 12), ("a; -- /*\n; /* b */ /*", 19), ("a;/*/", 2)]
+)
+def test_a_comment_has_an_end(text: str, position: int) -> None:
+    with pytest.raises(Unreadable, match="unterminated comment") as refused:
+        read_script(text)
+    assert (refused.value.error.code, refused.value.error.position) == ("42601", position)
 
 
 @pytest.mark.parametrize(
@@ -196,16 +229,26 @@ def test_nothing_but_a_refusal_comes_out(first: str, rest: str) -> None:
         ("select pg_cancel_backend(7)", "pg_cancel_backend"),
         ("SELECT PG_CANCEL_BACKEND ( 7 ) as done", "done"),
         ('select /* x */ pg_cancel_backend(7) "Was It"', "Was It"),
+        ("select pg_catalog.pg_cancel_backend(7::int4)", "pg_cancel_backend"),
     ],
 )
 def test_cancelling_a_session_is_ours(text: str, column: str) -> None:
     assert [statement.action for statement in read_script(text)] == [CancelBackend(7, column)]
 
 
+def test_so_it_is_with_the_number_as_a_parameter() -> None:
+    for text in ("select pg_cancel_backend($1) as done", "select pg_cancel_backend($1::bigint) done"):
+        assert action(text) == CancelBackend(None, "done")
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "select pg_cancel_backend('7')",
+        "select pg_cancel_backend($2)",
+        "select pg_cancel_backend(7::text)",
+        "select pg_cancel_backend(7::)",
+        "select pg_cancel_backend(7::",
         "select pg_cancel_backend(1e3)",
         "select pg_cancel_backend(-7)",
         "select pg_cancel_backend(" + "9" * 19 + ")",

@@ -18,8 +18,19 @@ def test_words_are_taken_one_after_another() -> None:
     words.expect(",")
     with pytest.raises(Unreadable, match='at or near "3"'):
         words.end()
-    assert not words
+    assert words.next().text == "3"
     words.end()
+
+
+def test_a_syntax_error_tells_its_place_in_bytes() -> None:
+    words = Words('verb "é" x')
+    words.next()
+    with pytest.raises(Unreadable) as refused:
+        words.end()
+    assert refused.value.error.position == 10
+    with pytest.raises(Unreadable) as refused:
+        Words("verb é").expect("É", "Y")
+    assert refused.value.error.position == 7
 
 
 def test_what_is_not_there_is_a_syntax_error() -> None:

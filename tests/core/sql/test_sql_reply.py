@@ -16,6 +16,7 @@ from fanlight.sql.effects import Batch, CloseSpool, OpenSpool, ReadSpool, WriteS
 from fanlight.sql.errors import Notice, SqlError, Unreadable
 from fanlight.sql.reply import Collector, columns_json, done_entry, error_entry, text_json
 from fanlight.sql.values import Descriptor, text_column
+from tests.routines import driven
 
 T = TypeVar("T")
 
@@ -40,13 +41,7 @@ class Disk:
     spool: Memory | None = field(factory=Memory)
 
     def run(self, routine: Coroutine[Any, Any, T]) -> T:
-        answer: Any = None
-        try:
-            while True:
-                answer = self._answer(routine.send(answer))
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
+        return driven(routine, self._answer)
 
     def _answer(self, ask: Any) -> Any:
         spool = self.spool

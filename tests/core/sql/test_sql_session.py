@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fanlight.sql.batch import run_request
 from fanlight.sql.effects import Batch, Executed, SqlFailed
 from fanlight.sql.errors import CANCELLED, SqlError
-from fanlight.sql.request import Simple
+from fanlight.sql.request import Extended, Query, Simple
 from fanlight.sql.session import Session
 from fanlight.sql.values import text_column
 from fanlight.sql.variables import Variables
@@ -169,6 +169,16 @@ def test_settings_of_the_engine_are_tried_at_once() -> None:
     assert bench.session.variables.get("TimeZone") == "Europe/Paris"
 
 
+def test_a_reported_variable_is_told_of_even_if_it_stays_as_it_was() -> None:
+    bench = Bench()
+    assert bench("set timezone = 'UTC'; set names 'utf8'") == ["SET TimeZone=UTC", "SET client_encoding=UTF8"]
+    assert bench("set local application_name = ''; reset schema") == [
+        "SET application_name=",
+        "RESET search_path=public",
+    ]
+    assert bench("set statement_timeout = '1min'; reset all; discard all") == ["SET", "RESET", "DISCARD ALL"]
+
+
 def test_startup_options_that_are_refused_become_notices() -> None:
     bench = Bench()
     bench.engine.run(bench.session.start((("application_name", "x"), ("puffin_mode", "on"))))
@@ -177,7 +187,7 @@ def test_startup_options_that_are_refused_become_notices() -> None:
         ['startup setting puffin_mode not set: unrecognized configuration parameter "puffin_mode"'],
         [],
     ]
-    assert bench("reset application_name") == ["RESET"]
+    assert bench("reset application_name") == ["RESET application_name=x"]
     assert bench.session.variables.get("application_name") == "x"
 
 
@@ -292,6 +302,24 @@ def test_cancelling_another_session_asks_no_engine(number: int, lines: list[str]
     bench = Bench()
     assert bench(f"select pg_cancel_backend({number})") == lines
     assert bench.log == [f"stop {number}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "params", "lines"),
+    [
+        ("select pg_cancel_backend($1)", ["1"], ["columns pg_cancel_backend", "[true]", "SELECT 1"]),
+        ("select pg_cancel_backend($1)", ["1x"], ["error 22P02"]),
+        ("select pg_cancel_backend($1)", [None], ["error 22P02"]),
+        ("select pg_cancel_backend($1)", ["9" * 19], ["error 22P02"]),
+        ("select pg_cancel_backend($1)", [], ["error XX000"]),
+        ("select pg_cancel_backend(1)", ["1"], ["error XX000"]),
+    ],
+)
+def test_the_number_may_be_a_parameter(text: str, params: list[str | None], lines: list[str]) -> None:
+    bench = Bench()
+    request = Extended((Query(text, tuple(params)),))
+    bench.engine.run(run_request(bench.session, request, bench.out))
+    assert bench.out.lines == lines
 
 
 def test_the_status_is_that_between_requests() -> None:

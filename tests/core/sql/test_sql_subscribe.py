@@ -9,16 +9,25 @@ from typing import Any
 import pytest
 
 from fanlight import Limits
-from fanlight.sql.effects import Evaluate
+from fanlight.asks import Moment
+from fanlight.http.websocket import Watch
+from fanlight.moment import Now
+from fanlight.sql.effects import Evaluate, Evaluated
 from fanlight.sql.errors import SqlError
+from fanlight.sql.feeds import Feeds
+from fanlight.sql.frames import SocketSink
 from fanlight.sql.grammar import read_script
-from fanlight.sql.statements import Subscribe
-from fanlight.sql.subscribe import Bounds, bounds_of
-from fanlight.sql.values import text_column
+from fanlight.sql.session import Session
+from fanlight.sql.statements import AsOf, Statement, Subscribe
+from fanlight.sql.subscribe import Bounds, Subscriber, bounds_of, instant_of
+from fanlight.sql.values import Descriptor, text_column
+from fanlight.sql.variables import Variables
 from tests.clients.blocking import WebSocket
 from tests.clients.websocket import Closed
 from tests.core.sql.replica import Replica
+from tests.core.sql.scripted import Handle
 from tests.core.sql.sockets import PAIR, Bench, ask, end_all, heard, kinds
+from tests.sim import Clock
 
 STARTED = ["CommandStarting", "Rows"]
 STOPPED = ["Error 57014", "ReadyForQuery"]
@@ -78,8 +87,30 @@ def test_the_snapshot_and_then_changes(bench: Bench) -> None:
     assert kinds(heard(socket, 0.9)) == []
 
 
-def test_a_quiet_one_is_pinged_ever_more_rarely(bench: Bench) -> None:
+def test_a_quiet_one_is_pinged_each_second(bench: Bench) -> None:
     socket, _ = subscribed(bench)
+    assert kinds(heard(socket, 3.5)) == ["ping"] * 3
+    assert 27 <= len(heard(socket, 30)) <= 30
+
+
+class LateClock(Clock):
+    """Wakes four milliseconds late, as a loop with other things to do."""
+
+    def move(self, seconds: float) -> None:
+        super().move(seconds + 0.004)
+
+
+def test_pings_do_not_fall_behind_on_a_loop_that_is_late() -> None:
+    bench = Bench(clock=LateClock())
+    bench.engine.tables["t"] = {A: 1}
+    socket, _ = subscribed(bench)
+    bench.sim.advance(20.5)
+    assert len(heard(socket)) == 20
+
+
+def test_of_very_many_a_quiet_one_is_pinged_ever_more_rarely(bench: Bench) -> None:
+    socket, _ = subscribed(bench)
+    bench.sim.server.feeds.subscribers += 1999
     assert kinds(heard(socket, 3.5)) == ["ping"] * 3
     assert len(heard(socket, 300)) < 30
     change(bench, t={})
@@ -173,6 +204,24 @@ def test_errors_before_anything_was_told(bench: Bench, query: str, code: str) ->
     assert len(bench.sim.server.feeds) == 1
 
 
+def test_one_that_could_not_be_read_leaves_its_transaction_as_it_was(bench: Bench) -> None:
+    socket = bench.session(bench.version)
+    ask(socket, "begin", "subscribe wrong", "select 1", "subscribe t")
+    assert kinds(heard(socket)) == [
+        "CommandStarting",
+        "CommandComplete BEGIN",
+        "ReadyForQuery T",
+        "CommandStarting",
+        "Error 42601",
+        "ReadyForQuery T",
+        *("CommandStarting", "Rows", "Row", "CommandComplete SELECT 1"),
+        "ReadyForQuery T",
+        "CommandStarting",
+        "Error 25000",
+        "ReadyForQuery E",
+    ]
+
+
 def test_a_table_that_is_dropped_ends_all_its_subscriptions(bench: Bench) -> None:
     sockets = [subscribed(bench)[0] for _ in range(3)]
     del bench.engine.tables["t"]
@@ -185,6 +234,21 @@ def test_columns_that_change_end_it(bench: Bench) -> None:
     socket, _ = subscribed(bench)
     bench.engine.columns = (*PAIR, text_column("w"))
     assert kinds(data(heard(socket, 1))) == ["Error 0A000", "ReadyForQuery"]
+
+
+def test_whatever_becomes_of_its_routine_it_leaves() -> None:
+    """Even if the routine is ended at every place where it could still wait."""
+    session, feeds = Session(Handle(), Variables(), 10**9), Feeds(10)
+    subscriber = Subscriber(session, SocketSink(session.take_notices), feeds, Limits(), 1.0)
+    routine = subscriber.run(read_script("subscribe t")[0], ())
+    asked = routine.send(None)
+    while not isinstance(asked, Watch):
+        asked = routine.send(Now(1.0, 1.0))
+    assert (len(feeds), feeds.subscribers) == (1, 1)
+    assert isinstance(routine.throw(KeyError()), Moment)
+    with pytest.raises(IndexError):
+        routine.throw(IndexError())
+    assert (len(feeds), feeds.subscribers) == (0, 0)
 
 
 # ---- sharing -----------------------------------------------------------------
@@ -218,6 +282,25 @@ def test_who_comes_later_sees_what_is_there_then(bench: Bench) -> None:
     change(bench, t={C: 1})
     _, told = subscribed(bench)
     assert cells(told) == [["1", "3", "c"]]
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_the_rows_of_all_queries_have_a_bound_together(version: str) -> None:
+    bench = Bench(Limits(subscription_bytes=100, subscriptions_bytes=2 * 3 * len(A)))
+    bench.version = version
+    bench.engine.tables |= {"t": {A: 3}, "u": {A: 3}, "v": {A: 1}}
+    first, told = subscribed(bench)
+    assert cells(told) == [["3", "1", "a"]]
+    assert cells(subscribed(bench, "subscribe t with (snapshot, progress)")[1])[1] == [False, "3", "1", "a"]
+    second, told = subscribed(bench, "subscribe u")
+    assert cells(told) == [["3", "1", "a"]]
+    assert kinds(subscribed(bench, "subscribe v")[1]) == ["CommandStarting", "Error 53200", "ReadyForQuery"]
+    change(bench, t={A: 2})
+    assert cells(heard(first, 1.0)) == [["-1", "1", "a"]]
+    assert cells(subscribed(bench, "subscribe v")[1]) == [["1", "1", "a"]]
+    change(bench, u={A: 4})
+    assert kinds(data(heard(second, 1.0))) == ["Error 53200", "ReadyForQuery"]
+    assert bench.sim.server.feeds.load.size == 3 * len(A)
 
 
 def test_the_one_that_evaluates_may_leave(bench: Bench) -> None:
@@ -389,7 +472,10 @@ def test_parameters_go_to_the_engine(bench: Bench) -> None:
 def test_bounds(clauses: str, expected: Any) -> None:
     (statement,) = read_script(f"subscribe t {clauses}")
     assert isinstance(statement.action, Subscribe)
-    bounds = bounds_of(statement.action, 100)
+    as_of, up_to = statement.action.as_of or AsOf(None), statement.action.up_to
+    assert not isinstance(as_of.instant, Statement)
+    assert not isinstance(up_to, Statement)
+    bounds = bounds_of(as_of.instant, up_to, 100, as_of.at_least)
     if isinstance(bounds, SqlError):
         assert bounds.code == expected
     elif expected == "notice":
@@ -397,3 +483,57 @@ def test_bounds(clauses: str, expected: Any) -> None:
         assert bounds.notice is not None
     else:
         assert bounds == Bounds(expected)
+
+
+@pytest.mark.parametrize(
+    ("oid", "row", "expected"),
+    [
+        (1184, b'["1500.999"]', 1500),
+        (1114, b'["1500.000"]', 1500),
+        (23, b'["7"]', 7),
+        (1700, b'["18446744073709551615"]', 2**64 - 1),
+        (1700, b'["18446744073709551616"]', None),
+        (1700, b'["7.00"]', 7),
+        (1700, b'["7.50"]', None),
+        (23, b'["-1"]', None),
+        (25, b'["1970-01-01 00:00:01"]', 1000),
+        (1082, b'["1970-01-02"]', 86_400_000),
+        (25, b'["tomorrow"]', None),
+        (16, b"[true]", None),
+        (25, b"[null]", None),
+    ],
+)
+def test_the_moment_that_the_engine_says(oid: int, row: bytes, expected: int | None) -> None:
+    told = instant_of(Evaluated((Descriptor("x", oid, 8),), {row: 1}))
+    assert told == expected if expected is not None else isinstance(told, SqlError) and told.code == "22023"
+
+
+def test_only_one_value_is_a_moment() -> None:
+    two = (Descriptor("x", 23, 4),) * 2
+    for value in (Evaluated(two, {b'["1","2"]': 1}), Evaluated(two[:1], {})):
+        told = instant_of(value)
+        assert isinstance(told, SqlError)
+        assert told.code == "22023"
+
+
+def test_an_expression_is_asked_of_the_engine_once(bench: Bench) -> None:
+    now = int(bench.sim.now.wall * 1000)
+    bench.engine.columns = (Descriptor("k", 1184, 8),)
+    bench.engine.tables |= {"t": {b'["1.000"]': 1}, "(soon()\n)": {b'["%d.500"]' % (now + 1500): 1}}
+    socket, first = subscribed(bench, "subscribe t up to soon()")
+    assert len(rows(first)) == 1
+    assert kinds(data(heard(socket, 2))) == ["CommandComplete SUBSCRIBE", "ReadyForQuery"]
+    assert bench.engine.log.count("evaluate (soon()\n)") == 1
+
+
+def test_an_expression_that_fails_ends_it(bench: Bench) -> None:
+    _, told = subscribed(bench, "subscribe t up to nothing()")
+    assert kinds(told) == ["CommandStarting", "Error 42P01", "ReadyForQuery"]
+    assert len(bench.sim.server.feeds) == 0
+
+
+def test_an_expression_is_stopped_as_a_statement_is(bench: Bench) -> None:
+    socket, told = subscribed(bench, "subscribe t up to slow()")
+    assert told == []
+    ask(bench.session(bench.version), f"select pg_cancel_backend({bench.engine.sessions[0].number})")
+    assert kinds(heard(socket, 1)) == ["CommandStarting", *STOPPED]

@@ -164,6 +164,14 @@ def test_which_notices_are_sent(level: str, sent: set[str]) -> None:
 def test_the_reported_ones_come_in_their_order() -> None:
     assert list(Variables().reported()) == list(REPORTED)
     assert REPORTED[:3] == ("application_name", "client_encoding", "DateStyle")
+    assert REPORTED[7:12] == ("IntervalStyle", "cluster", "cluster_replica", "database", "search_path")
+
+
+def test_utc_has_one_name() -> None:
+    variables = Variables()
+    for zone in ("utc", "UTC", "Utc"):
+        assert variables.set("timezone", zone) is None
+        assert variables.get("TimeZone") == "UTC"
 
 
 def test_every_variable_is_documented_and_starts_with_a_value_it_takes() -> None:

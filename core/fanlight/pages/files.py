@@ -13,8 +13,8 @@ from hashlib import sha256
 from attrs import frozen
 
 from ..asks import Effect
-from .request import Request
-from .response import Response, empty, text
+from ..http.request import Request
+from ..http.response import Response, empty, text
 
 NOT_FOUND = text(404, "not found")
 _TYPES = {"js": "text/javascript", "css": "text/css"}

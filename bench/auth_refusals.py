@@ -1,4 +1,4 @@
-"""Whether the time of a refusal tells which users there are: `python -m bench.auth_timing`.
+"""Whether the time of a refusal tells which users there are: a part of `python -m bench.auth`.
 
 With the real engine of passwords: refused checks of five sorts of names, in
 rounds, by HTTP Basic authentication and by a login in memory, then over a
@@ -23,6 +23,7 @@ from typing import Any
 
 from fanlight import App, Listener, Settings
 from fanlight.asks import Effect
+from fanlight.auth.identity import Kind
 from fanlight_engines.auth.passwords import Passwords, hash_password
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Answer, Outgoing
@@ -35,28 +36,28 @@ NAMES = ("ada", "nobody", "out", "none", "late")
 JSON = ("content-type", "application/json")
 
 
-def application() -> App:
-    """An application with one user of each sort and no throttle."""
-    app = App(
-        listeners=[Listener(address="127.0.0.1:0", authenticator="Password")],
-        settings=Settings(auth_failure_burst=0, peer_auth_failure_burst=0),
-    )
+def house(kind: Kind = "Password", *, throttled: bool = False) -> App:
+    """A server with one user of each sort, and one more."""
+    bound = {} if throttled else {"auth_failure_burst": 0, "peer_auth_failure_burst": 0}
+    settings = Settings(scram_iterations=ITERATIONS, **bound)  # type: ignore[arg-type]
+    app = App(listeners=[Listener(address="127.0.0.1:0", authenticator=kind)], settings=settings)
     stored = hash_password("secret", iterations=ITERATIONS)
     app.users.put("ada", stored)
+    app.users.put("bob", stored)
     app.users.put("out", stored, login=False)
     app.users.put("none", None)
     app.users.put("late", hash_password("secret", iterations=ITERATIONS // 5))
     return app
 
 
-def server() -> Sim:
-    """The application in memory."""
+def simulated() -> Sim:
+    """The house in memory; its checks are done at once, on this thread."""
     handlers = Passwords().handlers
 
     def perform(effect: Effect[Any]) -> Any:
         return handlers[type(effect)](effect)
 
-    return Sim(application(), answering=performed(perform))
+    return Sim(house(), answering=performed(perform))
 
 
 def basic(user: str, password: str) -> tuple[str, str]:
@@ -93,7 +94,7 @@ def by_login(sim: Sim) -> Guess:
 def over_a_socket() -> Iterator[Guess]:
     """The status of a request with Basic credentials on a kept connection, asyncio at the other end."""
     host = AsyncioHost()
-    served = host.serve(application())
+    served = host.serve(house())
     address = served.address()
     connection = http.client.HTTPConnection(str(address[0]), int(address[1]), timeout=30)
 
@@ -133,15 +134,16 @@ def print_refusals(how: str, guess: Guess, clock: Clock) -> None:
         print(f"refused {how}, {name:7}{median * 1000:8.2f} ms  {100 * (median / usual - 1):+.1f} %{share}")
 
 
-def main() -> None:
+def show_refusals() -> None:
     """Print the table."""
-    logging.getLogger("fanlight").setLevel(logging.CRITICAL)
-    # In memory all is done in this thread, so its own time says it all, whatever else the machine does.
-    print_refusals("by Basic", by_basic(server()), time.thread_time)
-    print_refusals("by login", by_login(server()), time.thread_time)
-    with over_a_socket() as guess:
-        print_refusals("over a socket", guess, time.perf_counter)
-
-
-if __name__ == "__main__":
-    main()
+    told = logging.getLogger("fanlight")
+    before = told.level
+    told.setLevel(logging.CRITICAL)
+    try:
+        # In memory all is done in this thread, so its own time says it all, whatever else the machine does.
+        print_refusals("by Basic", by_basic(simulated()), time.thread_time)
+        print_refusals("by login", by_login(simulated()), time.thread_time)
+        with over_a_socket() as guess:
+            print_refusals("over a socket", guess, time.perf_counter)
+    finally:
+        told.setLevel(before)

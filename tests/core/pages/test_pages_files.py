@@ -8,7 +8,7 @@ import pytest
 
 from fanlight import App
 from fanlight.http.response import Response
-from fanlight.http.static import NOT_FOUND, Assets, ReadAssets
+from fanlight.pages.files import NOT_FOUND, Assets, ReadAssets
 from tests.clients.blocking import HttpConnection
 from tests.clients.messages import Outgoing
 from tests.sim import Sim, table

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,8 @@ from attrs import define, field
 
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PATIENCE = 30.0
+REBOUND = "rebound.example"
+"""A name that the browser resolves to this machine."""
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -32,6 +34,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-extensions",
     "--no-first-run",
+    f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1",
     "--remote-debugging-pipe",
 )
 
@@ -59,14 +62,18 @@ class Browser:
     _number: int = 0
     _rest: bytes = b""
 
-    def call(self, method: str, session: str | None = None, **params: Any) -> Json:
-        """One command, and its result."""
+    def tell(self, method: str, session: str | None = None, **params: Any) -> int:
+        """One command, whose result comes some time; its number."""
         self._number += 1
-        number = self._number
-        command: Json = {"id": number, "method": method, "params": params}
+        command: Json = {"id": self._number, "method": method, "params": params}
         if session is not None:
             command["sessionId"] = session
         os.write(self.writing, json.dumps(command).encode() + b"\0")
+        return self._number
+
+    def call(self, method: str, session: str | None = None, **params: Any) -> Json:
+        """One command, and its result."""
+        number = self.tell(method, session, **params)
         until = time.monotonic() + PATIENCE
         while (message := self.receive(until)).get("id") != number:
             pass
@@ -128,21 +135,54 @@ class Page:
         """One command to this tab."""
         return self.browser.call(method, self.session, **params)
 
-    def events(self, method: str) -> list[Json]:
-        """The parameters of every such event of this tab so far."""
+    def events(self, method: str, seen: int = 0) -> list[Json]:
+        """The parameters of every such event of this tab, after the first `seen` of all events of the browser."""
         return [
             event["params"]
-            for event in self.browser.events
+            for event in self.browser.events[seen:]
             if event["method"] == method and event.get("sessionId") == self.session
         ]
 
-    def go(self, url: str) -> None:
-        """Open a document, and wait until it and what it names are loaded."""
-        before = len(self.events("Page.loadEventFired"))
-        self.call("Page.navigate", url=url)
+    def event(self, method: str, seen: int, fits: Callable[[Json], bool] = lambda params: True) -> Json:
+        """The first such event that fits, waited for if need be."""
         until = time.monotonic() + PATIENCE
-        while len(self.events("Page.loadEventFired")) == before:
+        while not (found := list(filter(fits, self.events(method, seen)))):
             self.browser.receive(until)
+        return found[0]
+
+    def go(self, url: str, dialog: tuple[str, str] | None = None) -> int:
+        """Open a document; its status.  `dialog`: what is typed where the browser asks for name and password."""
+        seen = len(self.browser.events)
+        if dialog is None:
+            self.call("Page.navigate", url=url)
+        else:
+            self._log_in(url, *dialog)
+        return self.arrived(seen)
+
+    def _log_in(self, url: str, username: str, password: str) -> None:
+        seen = len(self.browser.events)
+        self.call("Fetch.enable", handleAuthRequests=True)
+        self.browser.tell("Page.navigate", self.session, url=url)
+        paused = self.event("Fetch.requestPaused", seen)
+        self.browser.tell("Fetch.continueRequest", self.session, requestId=paused["requestId"])
+        asked = self.event("Fetch.authRequired", seen)
+        typed = {"response": "ProvideCredentials", "username": username, "password": password}
+        self.browser.tell(
+            "Fetch.continueWithAuth", self.session, requestId=asked["requestId"], authChallengeResponse=typed
+        )
+        self.browser.tell("Fetch.disable", self.session)
+
+    def arrived(self, seen: int) -> int:
+        """Wait for a document asked for after `seen` events, and for what it names; its status."""
+        response = self.event("Network.responseReceived", seen, lambda params: params["type"] == "Document")
+        # An earlier end of loading is that of the document before.
+        self.event("Page.loadEventFired", seen, lambda params: bool(params["timestamp"] >= response["timestamp"]))
+        return int(response["response"]["status"])
+
+    def cookies(self) -> list[Json]:
+        """What the browser would send to this page's address."""
+        found: list[Json] = self.call("Network.getCookies")["cookies"]
+        return found
 
     def run(self, script: str) -> Any:
         """The value of an expression; of a promise its outcome."""
