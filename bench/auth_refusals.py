@@ -1,6 +1,6 @@
 """Whether the time of a refusal tells which users there are: a part of `python -m bench.auth`.
 
-With the real engine of passwords: refused checks of four sorts of names, in
+With the real engine of passwords: refused checks of five sorts of names, in
 rounds, by HTTP Basic authentication and by a login in memory, then over a
 socket.  For each sort the median, and how often it took longer than the wrong
 password of a user who exists, in the same round: half of the time, if the time
@@ -32,7 +32,7 @@ from tests.sim import Sim, performed
 
 ITERATIONS = 50_000
 ROUNDS = 200
-NAMES = ("ada", "nobody", "out", "none")
+NAMES = ("ada", "nobody", "out", "none", "late")
 JSON = ("content-type", "application/json")
 
 
@@ -46,6 +46,7 @@ def house(kind: Kind = "Password", *, throttled: bool = False) -> App:
     app.users.put("bob", stored)
     app.users.put("out", stored, login=False)
     app.users.put("none", None)
+    app.users.put("late", hash_password("secret", iterations=ITERATIONS // 5))
     return app
 
 

@@ -23,6 +23,7 @@ TARGETS = (
     "sql_frames",
     "subscribe",
     "credentials",
+    "scram",
     "tokens",
 )
 

@@ -22,12 +22,13 @@ from .auth.origin import Origins, default_origins
 from .background import Background
 from .connection.connection import Connection
 from .connection.ingress import NoWire
-from .connection.lobby import UNCOUNTED, Lobby, network_of
+from .connection.lobby import Lobby
 from .health.leadership import SoloLeader, lead_when_ready
 from .http.response import Fields, text
 from .http.router import Router
 from .observe.records import AccessRecord, RefusalsOmitted, Trouble
 from .outputs import Cancel, Note, Perform
+from .peer import UNCOUNTED, network_of
 from .timers import Deadlines
 from .wire.h1 import H1Wire
 from .wire.head import HeadReader

@@ -53,6 +53,7 @@ class Providers:
     def __init__(self, world: Mapping[str, Json]) -> None:
         self._world = world
         self._answered: Counter[int] = Counter()
+        self._script: Json = None
 
     def oidc(self) -> OidcSettings | None:
         """The settings of kind Oidc."""
@@ -108,7 +109,10 @@ class Providers:
     def answer(self, effect: FetchDocument) -> Fetched | FetchFailed:
         """What the script says to a request."""
         method = "GET" if effect.body is None else "POST"
-        for index, entry in enumerate(self._world.get("http", ())):
+        script = self._world.get("http", ())
+        if script is not self._script:  # a flow has replaced it
+            self._script, self._answered = script, Counter()
+        for index, entry in enumerate(script):
             if entry["url"] != effect.url or entry.get("method", "GET") != method:
                 continue
             if effect.body is not None and not self._is_for(entry, json.loads(effect.body)):

@@ -50,9 +50,10 @@ class SocketStage:
         """Those of SQL sessions."""
         return self.watched.identities
 
-    def connect(self, listener: str) -> Wire:
+    def connect(self, listener: str, version: str = "1.1") -> Wire:
         """A socket."""
-        return SocketWire(self._served.address(listener), tls=client_context() if self._world.secure else None)
+        tls = client_context(version) if self._world.secure else None
+        return SocketWire(self._served.address(listener), tls=tls)
 
     def authority(self, listener: str) -> str:
         """Loopback and the port that was bound."""

@@ -30,6 +30,7 @@ class _Socket:
     """One WebSocket of a case and what the steps have learned from it."""
 
     talk: Talk
+    credentials: tuple[str, str] | None = None
     http: HttpConnection | None = None
     socket: WebSocket | None = None
     cookie: str | None = None
@@ -79,7 +80,8 @@ class _Socket:
         looks_at_handshake_only = "open" in names and names <= {"open", "login", "logout", "ping", "close"}
         if names & _FIRST or looks_at_handshake_only or self.socket is None:
             return
-        self.live.send(json.dumps(_OPENING))
+        known = dict(zip(("user", "password"), self.credentials, strict=True)) if self.credentials else {}
+        self.live.send(json.dumps({**_OPENING, **known}))
         agree(self._startup({}), "authentication")
 
     @property
@@ -253,14 +255,14 @@ class _Socket:
         """A request on another connection, or another stream of this one."""
         request = json.loads(self._filled(json.dumps(step["post"])))
         if step.get("same_connection") or request.pop("same_connection", False):
-            outgoing = suite_sql.request_of(request, self.talk.authority())
+            outgoing = suite_sql.request_of(request, self.talk.authority(), self.credentials)
             suite_sql.check(expected, self.live.http.exchange(outgoing))
         else:
-            suite_sql.post(self.talk, request, expected)
+            suite_sql.post(self.talk, request, expected, self.credentials)
 
     def second_socket(self, step: Step, expected: Step) -> None:
         """Another socket beside this one."""
-        other = _Socket(self.talk)
+        other = _Socket(self.talk, self.credentials)
         other._open()
         other.auth(step["second_socket"], expected)
 
@@ -344,7 +346,7 @@ _STEPS: dict[str, Callable[[_Socket, Step, Step], None]] = {
 
 def play(case: Case, talk: Talk) -> None:
     """Play the steps of a `ws` case; raises `Mismatch` with the step."""
-    socket = _Socket(talk)
+    socket = _Socket(talk, suite_sql.credentials_of(case))
     socket.begin(case)
     for index, (step, expected) in enumerate(zip(case.data["requests"], case.data["expect"], strict=True)):
         name = next((name for name in _STEPS if name in step), None)

@@ -94,8 +94,8 @@ class Stage(Protocol):
         """The records that the core wrote."""
         ...
 
-    def connect(self, listener: str) -> Wire:
-        """A new client connection to that listener."""
+    def connect(self, listener: str, version: str = "1.1") -> Wire:
+        """A new client connection to that listener, for a client that will speak `version`."""
         ...
 
     def authority(self, listener: str) -> str:
@@ -161,7 +161,8 @@ class Talk:
 
     def open(self, listener: str = "main", version: str | None = None) -> HttpConnection:
         """A new connection."""
-        http = HttpConnection(self.stage.connect(listener), version or self.version)
+        version = version or self.version
+        http = HttpConnection(self.stage.connect(listener, version), version)
         self.opened.append(http)
         return http
 

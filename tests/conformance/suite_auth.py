@@ -23,7 +23,7 @@ from ..clients.messages import Answer, Outgoing
 from . import units, worlds
 from .model import Case, Json, Mismatch, Skipped, require, short
 from .providers import Providers, oidc_settings
-from .reach import built, unbuilt_page
+from .reach import unbuilt_page
 from .stage import Listening, Stage, Talk, Target, World, retried, staged
 
 _LISTENER = {
@@ -39,8 +39,6 @@ _LISTENER = {
     "auth_failure_burst",
     "auth_failure_refill_seconds",
 }
-_KINDS = ("None", "Password", "Oidc", "Frontegg")
-"""The kinds of listener that exist."""
 _SETTINGS = ("auth_failure_burst", "auth_failure_refill_seconds", "session_absolute_seconds")
 _UNHEARD = 1_000_000
 """A burst that no case comes near."""
@@ -60,10 +58,8 @@ WEBSOCKET_PATH = "/api/experimental/sql"
 
 
 def world_of(case: Case) -> World:
-    """The listener and its surroundings; `Skipped` for kinds that are not built yet."""
+    """The listener and its surroundings; `Skipped` for what cannot happen."""
     given, world = case.data["listener"], case.data["world"]
-    if given["kind"] not in _KINDS:
-        raise Skipped(f"not built yet: kind {given['kind']}")
     if world.get("role_check_error"):
         raise Skipped("cannot happen: users in memory are always found, or not")
     options = {name: given[name] for name in _LISTENER if name in given}
@@ -143,7 +139,7 @@ def plant(stage: Stage, world: Mapping[str, Json]) -> None:
         created = world["now"] - each.get("created_ago", each["idle"])
         session = Session(each["user"], created, world["now"] - each["idle"], mark)
         assert sessions is not None
-        sessions.table.restore(key_of(session_id(label)), session)
+        sessions.table.restore(key_of(id_text(session_id(label))), session)
 
 
 def check(expected: Mapping[str, Json], answer: Answer, case: Case, stage: Stage, target: str, sent: str = "") -> None:
@@ -263,7 +259,7 @@ def _watched(expected: Mapping[str, Json], stage: Stage) -> None:
         require(all(text not in repr(note) for note in stage.notes), f"a record contains {text!r}")
     for label, wanted in expected.get("state", {}).get("sessions", {}).items():
         assert sessions is not None
-        session = sessions.table.get(key_of(session_id(label)))
+        session = sessions.table.get(key_of(id_text(session_id(label))))
         require((session is None) is (wanted == "deleted"), f"session {label} is {'kept' if session else 'gone'}")
         if session is not None and isinstance(wanted, dict):
             idle = stage.wall() - session.active
@@ -286,7 +282,7 @@ def _flow(case: Case, stage: Stage, talk: Talk) -> None:
             stage.jump(step["advance"])
             continue
         if "set_world" in step:
-            _set_world(stage, step["set_world"])
+            _set_world(case, stage, step["set_world"])
             continue
         stage.performed.clear()
         if stage.server.provers is not None:
@@ -313,10 +309,15 @@ def _concurrent(case: Case, stage: Stage, talk: Talk) -> None:
     _watched({"effects": expected.get("effects_total", {})}, stage)
 
 
-def _set_world(stage: Stage, changed: Mapping[str, Json]) -> None:
-    """Replace keys of the world."""
-    if not set(changed) <= {"users", "oidc"}:
-        raise Skipped(f"not built yet: changes of {', '.join(sorted(changed))}")
+_CHANGEABLE = {"users", "oidc", "keys", "tokens", "http", "engine"}
+
+
+def _set_world(case: Case, stage: Stage, changed: Mapping[str, Json]) -> None:
+    """Replace keys of the world; tokens, keys and scripted answers are looked up in it each time."""
+    require(changed.keys() <= _CHANGEABLE, f"the case changes something unknown: {sorted(changed)}")
+    case.data["world"].update(changed)
+    if "engine" in changed:
+        stage.app.readiness.set("engine", changed["engine"].get("ready", True))
     if "oidc" in changed:
         stage.app.oidc = oidc_settings(changed["oidc"])
     if "users" in changed:
@@ -346,8 +347,6 @@ def _exchange(
 
 def _socket(case: Case, stage: Stage, talk: Talk) -> None:
     given, expected = case.data["ws"], case.data["expect"]
-    if not built(stage.app, WEBSOCKET_PATH):
-        raise Skipped("not built yet: SQL over WebSocket")
     request = request_of({"method": "GET", "path": WEBSOCKET_PATH, **given}, case)
     http = talk.open(version=given.get("version"))
     answer, socket = http.websocket(WEBSOCKET_PATH, request.fields, change={"authority": request.authority})
@@ -400,6 +399,7 @@ def play(case: Case, version: str, target: Target) -> None:
     if case.data["case"] == "unit":
         units.play(case)
         return
+    case = evolve(case, data={**case.data, "world": dict(case.data["world"])})  # a flow changes it
     world = world_of(case)
     play_one = {"http": _http, "ws": _socket, "flow": _flow, "concurrent": _concurrent}[case.data["case"]]
     if target.name != "core":

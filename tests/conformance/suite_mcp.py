@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 
 from ..clients.messages import Answer, Outgoing
-from . import prom
+from . import controls, prom
 from .match_mcp import ABSENT, match
 from .model import Case, Json, Mismatch, Skipped, agree, require, short
 from .reach import built
@@ -100,7 +100,11 @@ def check(expected: Mapping[str, Json], answer: Answer, seconds: float) -> str |
 
 def _step(talk: Talk, step: Mapping[str, Json], variables: Mapping[str, str]) -> None:
     if "set_flag" in step:
-        raise Skipped("not built yet: live configuration variables")
+        name, value = step["set_flag"]
+        if name not in controls.VARIABLES:
+            raise Skipped(f"not built yet: the variable {name}")
+        controls.set_variable(talk.stage.app, name, value)
+        return
     request = request_of(step, talk.authority(), variables)
     started = talk.start(request)
     before = started.http.wire.clock()

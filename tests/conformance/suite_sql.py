@@ -11,16 +11,10 @@ from ..clients.messages import Answer, Outgoing
 from . import sql_socket
 from .match_sql import match
 from .model import Case, Json, Mismatch, Skipped, agree, require, short
-from .reach import built
 from .stage import Listening, Stage, Talk, Target, World, retried, staged
 
 PATH = "/api/sql"
 CREDENTIALS = ("ada", "lovelace-1843")
-
-NOT_YET = {
-    "auth:password": "kind Password",
-}
-"""Abilities that a case may require and the server does not have yet."""
 
 LACKING = {
     "duckdb": {
@@ -35,8 +29,6 @@ LACKING = {
 def check_requirements(case: Case, engine: str) -> None:
     """Raise `Skipped` for the first requirement that is not met."""
     for token in case.data["requires"]:
-        if token in NOT_YET:
-            raise Skipped(f"not built yet: {NOT_YET[token]}")
         if token in LACKING[engine]:
             raise Skipped(LACKING[engine][token])
 
@@ -98,7 +90,12 @@ def check(expected: Mapping[str, Json], answer: Answer) -> None:
         agree(why and f"{why}; status {answer.status}, body {short(answer.body)}")
 
 
-def post(talk: Talk, request: Mapping[str, Json], expected: Mapping[str, Json]) -> None:
+def post(
+    talk: Talk,
+    request: Mapping[str, Json],
+    expected: Mapping[str, Json],
+    credentials: tuple[str, str] | None = None,
+) -> None:
     """One step of a `post` case."""
     unknown = request.keys() - _KNOWN
     require(not unknown, f"the case uses unknown members {sorted(unknown)}")
@@ -106,7 +103,7 @@ def post(talk: Talk, request: Mapping[str, Json], expected: Mapping[str, Json]) 
         idle(talk.stage, request["await_idle"])
         require(expected == {"idle": True}, f"the case expects {expected}")
         return
-    outgoing = request_of(request, talk.authority())
+    outgoing = request_of(request, talk.authority(), credentials)
     version = request.get("http")
     if "abort_after" in request:
         started = talk.start(outgoing, version=version)
@@ -128,29 +125,35 @@ def idle(stage: Stage, seconds: float) -> None:
     retried(attempt, stage, seconds)
 
 
+def credentials_of(case: Case) -> tuple[str, str] | None:
+    """What the steps of `case` prove themselves with; None on a listener that asks for nothing."""
+    return CREDENTIALS if "auth:password" in case.data["requires"] else None
+
+
 def world_of(case: Case) -> World:
-    """A fresh database behind a listener without authentication that lets everybody write."""
+    """A fresh database that everybody may write to, behind a listener of kind None or Password."""
     requires = set(case.data["requires"])
+    credentials = credentials_of(case)
+    listening = Listening(kind="Password" if credentials else "None")
+    users = {credentials[0]: {"password": credentials[1]}} if credentials else {}
     limit = 1024 * 1024 if "limits:result-1mib" in requires else None
     connections = 1 if "limits:one-connection" in requires else None
-    return World(listeners=(Listening(),), result_limit=limit, connections=connections)
+    return World(listeners=(listening,), users=users, result_limit=limit, connections=connections)
 
 
 def play(case: Case, version: str, target: Target, engine: str = "duckdb") -> None:
     """Play `case`; raises `Mismatch` with the step, or `Skipped`."""
     check_requirements(case, engine)
-    with staged(target, world_of(case), version) as (stage, talk):
-        _play(case, stage, talk)
+    with staged(target, world_of(case), version) as (_, talk):
+        _play(case, talk)
 
 
-def _play(case: Case, stage: Stage, talk: Talk) -> None:
+def _play(case: Case, talk: Talk) -> None:
     if case.data["transport"] == "ws":
-        if not built(stage.app, sql_socket.PATH):
-            raise Skipped("not built yet: SQL over WebSocket")
         sql_socket.play(case, talk)
         return
     for index, (request, expected) in enumerate(zip(case.data["requests"], case.data["expect"], strict=True)):
         try:
-            post(talk, request, expected)
+            post(talk, request, expected, credentials_of(case))
         except Mismatch as mismatch:
             raise Mismatch(mismatch.reason, f"step {index + 1}") from None

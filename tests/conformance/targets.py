@@ -125,10 +125,10 @@ class CoreStage:
         """Those of SQL sessions."""
         return self.sim.performer.identities
 
-    def connect(self, listener: str) -> Wire:
+    def connect(self, listener: str, version: str = "1.1") -> Wire:
         """A connection in memory."""
         wire = self.sim.connect(listener)
-        return TlsWire(wire) if self._secure else wire
+        return TlsWire(wire, version) if self._secure else wire
 
     def authority(self, listener: str) -> str:
         """Loopback and the case's port."""

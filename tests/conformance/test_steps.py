@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from fanlight import App, Listener, Request, Response, Route
 from fanlight.auth.identity import Identity
@@ -16,11 +18,12 @@ from fanlight.http.response import json as json_response
 from fanlight.http.response import text
 from fanlight.http.websocket import AcceptWebSocket, CloseWebSocket, NextMessage, PeerClosed, SendMessage
 from tests.clients.wires import Wire
-from tests.conformance import suite_mcp, suite_sql
-from tests.conformance.model import Case, Mismatch, suite_of
+from tests.conformance import suite_auth, suite_mcp, suite_operations, suite_sql, targets
+from tests.conformance.model import Case, Mismatch, load, suite_of
 from tests.conformance.stage import Stage, World
 from tests.sim import Sim
 
+CASES = Path(__file__).parent / "cases"
 READY = {"type": "ReadyForQuery", "payload": "I"}
 STARTUP = (
     {"type": "ParameterStatus", "payload": {"name": "application_name", "value": "model"}},
@@ -77,7 +80,7 @@ class ModelStage:
         self.identities: list[Identity] = []
         self.notes: list[Any] = self.sim.notes
 
-    def connect(self, listener: str) -> Wire:
+    def connect(self, listener: str, version: str = "1.1") -> Wire:
         return self.sim.connect(listener)
 
     def authority(self, listener: str) -> str:
@@ -213,3 +216,35 @@ def test_mcp_steps() -> None:
         mcp([{**step, "expect": {"status": 404}}])
     with pytest.raises(Mismatch, match="mcp-name"):
         mcp([{**step, "expect": {"json": {"fields": {"mcp-name": "other"}}}}])
+
+
+def test_a_replica_that_comes_while_it_runs() -> None:
+    replica = {
+        "cluster_id": "u5",
+        "cluster_name": "late",
+        "replica_id": "u6",
+        "replica_name": "r",
+        "processes": ["echo"],
+    }
+    links = {"text": {"contains_all": ["/api/cluster/u5/replica/u6/process/0/"]}}
+    steps = [
+        {"op": "control", "verb": "replica_add", **replica},
+        {"op": "http", "path": "/clusters", "expect": {"status": 200, "body": links}},
+    ]
+    case = Case("operations", "x", {"id": "x", "area": "x", "server": {}, "steps": steps})
+    suite_operations.play(case, "1.1", targets.make("core", "duckdb:"))
+
+
+def test_a_flow_changes_its_world() -> None:
+    """What a step replaces holds from then on, and in no other case."""
+    case = next(case for case in load(CASES / "auth.jsonl") if case.name == "flow-oidc-issuer-switch-old-token-refused")
+    world, steps = case.data["world"], case.data["steps"]
+    before = json.dumps(world)
+    down = [{"set_world": {"http": []}}, {"set_world": {"oidc": {**world["oidc"], "issuer": "https://third.test"}}}]
+    refused = {"status": 401, "body": "failed to fetch OIDC provider configuration"}
+    last = [*down, {"request": steps[0]["request"], "expect": refused}]
+    suite_auth.play(evolve(case, data={**case.data, "steps": [*steps, *last]}), "1.1", targets.make("core", "duckdb:"))
+    assert json.dumps(world) == before
+    odd = evolve(case, data={**case.data, "steps": [{"set_world": {"moon": 1}}]})
+    with pytest.raises(Mismatch, match="something unknown"):
+        suite_auth.play(odd, "1.1", targets.make("core", "duckdb:"))

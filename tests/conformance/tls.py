@@ -19,17 +19,17 @@ def files() -> Files:
     return Files(Path(_FOLDER.name), "localhost", "127.0.0.1")
 
 
-def client_context() -> ssl.SSLContext:
-    """What trusts it."""
-    return files().client_context()
+def client_context(version: str) -> ssl.SSLContext:
+    """What trusts it, for a client that speaks `version`."""
+    return files().client_context("h2" if version == "2" else "http/1.1")
 
 
 class TlsWire:
     """A wire of plaintext over a wire of ciphertext in memory."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, version: str) -> None:
         self._wire = wire
-        self._client = TlsClient(client_context())
+        self._client = TlsClient(client_context(version))
         wire.send(self._client.shake())
         while self._client.object.version() is None:
             received = wire.receive(1.0)

@@ -16,7 +16,7 @@ from fanlight import App, Limits, Listener
 from fanlight.auth.identity import Identity, Kind, Proof
 from fanlight.auth.users import Role
 from fanlight.connection.connection import Connection
-from fanlight.connection.lobby import network_of
+from fanlight.peer import network_of
 from fanlight.server import CONNECTIONS_PER_TURN, RECENT_REQUESTS, Server
 from tests.clients.blocking import HttpConnection
 from tests.clients.http1 import serialise
@@ -49,20 +49,6 @@ def admitted(server: Server, peer: str, count: int, listener: str = "main") -> i
 
 
 # ---- who may connect ---------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("peer", "network"),
-    [
-        ("", ""),
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
-        ("::1", "::/64"),
-    ],
-)
-def test_one_peer_is_an_address_or_a_network(peer: str, network: str) -> None:
-    assert network_of(peer) == network
 
 
 @pytest.mark.parametrize("peer", ["192.0.2.7", "2001:db8::7"])

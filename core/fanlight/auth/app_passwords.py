@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..asks import Moment, Sleep
 from ..background import Begin
 from ..health.latch import Await, Latch
-from ..observe.records import Report, Trouble
+from .complaints import Complaint
 from .effects import FetchDocument, Fetched, FetchFailed
 from .jwt import read_object
 from .throttle import Reservation
@@ -111,6 +111,7 @@ class AppPasswords:
         self._metrics = metrics
         self._verify = verify
         self._renewed = renewed
+        self._outage = Complaint("app passwords cannot be exchanged")
         self._secret = entropy.token(32)
         self._kept: OrderedDict[bytes, Grant] = OrderedDict()
         self._flights: dict[bytes, _Flight] = {}
@@ -229,7 +230,7 @@ class AppPasswords:
             if isinstance(answer, Fetched) and answer.status not in (408, 429) and answer.status < 500:
                 break
             if (await Moment()).mono + pause >= until:
-                await Report(Trouble(f"app passwords cannot be exchanged: {_what(answer)}"))
+                await self._outage.tell(_what(answer))
                 return True
             await Sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -240,7 +241,10 @@ class AppPasswords:
             isinstance(reply.get(name), str) for name in ("expires", "accessToken", "refreshToken")
         )
         access = await self._verify(settings, reply["accessToken"]) if shaped else None
-        return access if access is not None else True
+        if access is None:
+            await self._outage.tell("no token of this tenant in the answer")
+            return True
+        return access
 
     async def _post(self, settings: FronteggSettings, pair: Pair) -> Fetched | FetchFailed:
         body = dumps({"clientId": pair[0], "secret": pair[1]}).encode()

@@ -43,16 +43,9 @@ class AuthEvent(NamedTuple):
     user: str
 
 
-class _Admitted(NamedTuple):
-    """Somebody was let in; `user` is as it came, since hardly any of these is ever looked at."""
-
-    wall: float
-    listener: str
-    group: str
-    peer: str
-    kind: str
-    how: str
-    user: str
+_Admitted = tuple[float, str, str, str, str, str, str]
+"""The first six members of an `AuthEvent` and the user as it came: hardly any of these is ever looked at."""
+_Refused = tuple[float, Refusal]
 
 
 class Audit:
@@ -63,7 +56,7 @@ class Audit:
 
     def __init__(self, metrics: HttpMetrics) -> None:
         self.tells_admissions = False
-        self._made: deque[_Admitted | tuple[float, Refusal]] = deque(maxlen=KEPT)
+        self._made: deque[_Admitted | _Refused] = deque(maxlen=KEPT)
         self._admissions: dict[tuple[str, str], Tally] = {}
         self._metrics = metrics
         self._restraint = Restraint()
@@ -87,13 +80,14 @@ class Audit:
     ) -> Admission | None:
         """Take note of somebody who was let in at `wall`; the record for the log, if that wants one."""
         listener, kind = request.listener.name, identity.kind
-        made = _Admitted(wall, listener, group, request.peer, kind, how, identity.user)
-        self._made.append(made)
+        self._made.append((wall, listener, group, request.peer, kind, how, identity.user))
         tally = self._admissions.get((listener, kind))
         if tally is None:
             tally = self._admissions[listener, kind] = self._metrics.decisions(listener, kind, "accepted")
         tally._value += 1.0
-        return Admission(listener, group, kind, request.peer, escape(made.user), how) if self.tells_admissions else None
+        if not self.tells_admissions:
+            return None
+        return Admission(listener, group, kind, request.peer, escape(identity.user), how)
 
     def told(self, record: Any, now: Now) -> bool:
         """Whether the log is to be told `record`.  A refusal is taken note of first."""
@@ -121,8 +115,8 @@ def _outcome(refusal: Refusal) -> Outcome:
     return "limited" if refusal.status == 429 else "refused"
 
 
-def _event(made: _Admitted | tuple[float, Refusal]) -> AuthEvent:
-    if isinstance(made, _Admitted):
-        return AuthEvent(*made[:6], "accepted", "", escape(made.user))
+def _event(made: _Admitted | _Refused) -> AuthEvent:
+    if len(made) != 2:
+        return AuthEvent(*made[:6], "accepted", "", escape(made[6]))
     wall, r = made
     return AuthEvent(wall, r.listener, r.group, r.peer, r.kind, r.how, _outcome(r), r.text, r.user)

@@ -68,7 +68,7 @@ def decode(value: str | None) -> Credentials:
     name = scheme.lower()
     if name == "basic":
         return _basic(rest)
-    if name == "bearer" and all("!" <= character <= "~" for character in rest):
+    if name == "bearer" and rest.isascii() and rest.isprintable() and " " not in rest:
         return Token(rest)
     return Unusable.MALFORMED
 

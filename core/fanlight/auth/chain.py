@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from attrs import frozen
 
 from ..asks import Moment
-from ..connection.lobby import network_of
 from ..http.response import Fields, Response, empty, text
+from ..peer import network_of
 from .authorization import Credentials, Password, Unusable
 from .identity import Identity, Kind
 from .roles import is_user_name, named

@@ -18,8 +18,8 @@ from attrs import frozen
 
 from ..asks import ClientGone, Moment, TimeUp
 from ..background import Begin
-from ..connection.lobby import network_of
 from ..health.latch import Await, Latch
+from ..peer import network_of
 from .chain import Rejected, too_many
 from .effects import Attempt, AwaitPassword, HashPassword, Secret, StorePassword, VerifyPassword
 from .identity import Identity, Proof
@@ -170,7 +170,7 @@ class PasswordChecks:
     async def _fly(self, network: str, user: str, sought: _Sought) -> Found:
         """Do the check for everybody who has the same to ask meanwhile."""
         flight = self._flights[network, sought.key] = _Flight()
-        verify = VerifyPassword(sought.stored, Secret(sought.password), Attempt())
+        verify = VerifyPassword(sought.stored, Secret(sought.password), Attempt(), self._users.iterations)
         try:
             flight.outcome = outcome = await self._reserved(network, user, sought.role, verify)
             if isinstance(outcome, Identity):

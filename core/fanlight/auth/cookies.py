@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64encode
-from binascii import a2b_base64
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
@@ -55,26 +54,25 @@ def id_text(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def id_bytes(value: str) -> bytes:
-    """The id in a value that `is_session_id`."""
-    return a2b_base64(value.replace("-", "+").replace("_", "/") + "==")
-
-
 @frozen
 class SessionCookie:
     """The cookie of one listener: its name, and how it is set.
 
-    `set_value` takes the id as text and gives a Set-Cookie value of a browser
-    session: no Max-Age, never a Domain.  `removal` makes the browser forget it.
+    `lone` matches a Cookie field that holds it and nothing else, with an id as
+    its first group.  `set_value` takes the id as text and gives a Set-Cookie
+    value of a browser session: no Max-Age, never a Domain.  `removal` makes the
+    browser forget it.
     """
 
     name: str
     secure: bool = False
+    lone: re.Pattern[str] = field(init=False, repr=False)
     attributes: str = field(init=False)
     removal: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         attributes = f"HttpOnly; SameSite=Strict; {'Secure; ' if self.secure else ''}Path=/"
+        object.__setattr__(self, "lone", re.compile(f"{re.escape(self.name)}=({_ID.pattern})"))
         object.__setattr__(self, "attributes", attributes)
         object.__setattr__(self, "removal", f"{self.name}=; {attributes}; Max-Age=0")
 

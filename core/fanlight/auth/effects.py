@@ -68,14 +68,16 @@ class Attempt:
 
 @frozen
 class VerifyPassword(Effect[bool]):
-    """Is `stored` the stored form of `password` (`scram.verify`)?  False as well for one that is malformed.
+    """Is `stored` the stored form of `password` (`scram.verify_evenly`)?  False as well for one that is malformed.
 
-    Takes half a second of a core; an `attempt` that was abandoned is not begun.
+    False takes as long as `least` iterations, whatever `stored` says.  Takes
+    half a second of a core; an `attempt` that was abandoned is not begun.
     """
 
     stored: str = field(repr=False)
     password: Secret
     attempt: Attempt = field(eq=False, repr=False)
+    least: int = 0
 
 
 @frozen

@@ -16,9 +16,9 @@ from attrs import Attribute, evolve, field, frozen
 
 from ..asks import Moment
 from ..config.settings import ConfigurationError, kind_of
-from ..connection.lobby import network_of
 from ..http.response import reason
 from ..observe.frontegg_metrics import FronteggMetrics
+from ..peer import network_of
 from .app_passwords import AppPasswords, Grant
 from .chain import Rejected, too_many
 from .effects import Pem, VerifySignature
@@ -196,10 +196,7 @@ class FronteggTokens:
             return Rejected(BAD, user=user)
         grant = await self.passwords.grant_of(settings, network_of(peer), pair)
         if grant is True:
-            status = self._common.upstream_failure_status
-            return Rejected(
-                OUTAGE, body="unauthorized" if status == 401 else reason(status).lower(), user=user, status=status
-            )
+            return self._outage(user)
         if grant is False:
             return Rejected(BAD, user=user)
         if not isinstance(grant, Grant):
@@ -210,10 +207,9 @@ class FronteggTokens:
 
     def _outage(self, user: str) -> Rejected:
         """The tenant could not be asked: the operator says whether that is told from a wrong password."""
-        if self._common.upstream_failure_status == 401:
-            return Rejected(OUTAGE, user=user)
         status = self._common.upstream_failure_status
-        return Rejected(OUTAGE, body=reason(status).lower(), user=user, status=status)
+        body = "unauthorized" if status == 401 else reason(status).lower()
+        return Rejected(OUTAGE, body=body, user=user, status=status)
 
     def _identity(self, access: AccessToken, proof: Proof) -> Identity | Rejected:
         if not token_may_name(access.user, self._dialect, self._common):

@@ -9,16 +9,17 @@ withdraws stops working.  Keys that grow old are fetched anew in the background.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..asks import Moment
 from ..background import Begin
 from ..health.latch import Await, Latch
-from ..http.body import NotJson, parse_json
-from ..observe.records import Report, Trouble
+from .complaints import Complaint
 from .effects import FetchDocument, Fetched, FetchFailed
 from .jwk import read_keys
+from .jwt import read_object
 
 if TYPE_CHECKING:
     from .jwk import Jwk
@@ -31,7 +32,6 @@ MISS_SECONDS = 10.0
 AGE_SECONDS = 3_600.0
 STALE_SECONDS = 86_400.0
 RETRY_SECONDS = 60.0
-TOLD_SECONDS = 60.0
 WAITING = 1024
 TIMEOUT = 10.0
 LONGEST_DOCUMENT = 1024 * 1024
@@ -57,7 +57,7 @@ class KeyRing:
         self._keys: dict[str, Jwk] = {}
         self._fetched_at: float | None = None
         self._tried_at = 0.0
-        self._told_at: float | None = None
+        self._outage = Complaint("the keys of the OpenID provider cannot be fetched")
         self._flight: _Flight | None = None
 
     async def find(self, issuer: str, kid: str) -> Jwk | str:
@@ -120,31 +120,33 @@ class KeyRing:
         discovery = await self._document(
             FetchDocument(discovery_url(issuer), TIMEOUT, LONGEST_DOCUMENT, same_host=True)
         )
-        uri = discovery.get("jwks_uri") if isinstance(discovery, dict) else None
-        if not isinstance(discovery, dict) or discovery.get("issuer") != issuer or not isinstance(uri, str):
+        if discovery is None:
             return FETCH_FAILED
-        if url_scheme(uri) not in ("https", scheme):
+        uri = discovery.get("jwks_uri")
+        if discovery.get("issuer") != issuer:
+            return await self._useless("the discovery document is of another issuer")
+        if not isinstance(uri, str) or url_scheme(uri) not in ("https", scheme):
+            return await self._useless("the discovery document has no jwks_uri that may be asked")
+        document = await self._document(FetchDocument(uri, TIMEOUT, LONGEST_DOCUMENT, unless_private=issuer))
+        if document is None:
             return FETCH_FAILED
-        keys = read_keys(await self._document(FetchDocument(uri, TIMEOUT, LONGEST_DOCUMENT, unless_private=issuer)))
-        return keys if keys is not None else FETCH_FAILED
+        keys = read_keys(document)
+        return keys if keys is not None else await self._useless("no set of keys")
 
-    async def _document(self, fetch: FetchDocument) -> object:
-        """A JSON document; None when there is none, which is told once a minute."""
+    async def _useless(self, problem: str) -> str:
+        await self._outage.tell(problem)
+        return FETCH_FAILED
+
+    async def _document(self, fetch: FetchDocument) -> Mapping[str, Any] | None:
+        """A JSON object; None when there is none, which is told."""
         answer = await fetch
         if isinstance(answer, Fetched) and 200 <= answer.status < 300:
-            try:
-                return parse_json(answer.body)
-            except NotJson:
-                await self._tell("no JSON")
-                return None
-        await self._tell(answer.reason if isinstance(answer, FetchFailed) else f"status {answer.status}")
+            document = read_object(answer.body)
+            if document is None:
+                await self._outage.tell("no JSON object")
+            return document
+        await self._outage.tell(answer.reason if isinstance(answer, FetchFailed) else f"status {answer.status}")
         return None
-
-    async def _tell(self, problem: str) -> None:
-        mono = (await Moment()).mono
-        if self._told_at is None or mono - self._told_at >= TOLD_SECONDS:
-            self._told_at = mono
-            await Report(Trouble(f"the keys of the OpenID provider cannot be fetched: {problem}"))
 
 
 def discovery_url(issuer: str) -> str:

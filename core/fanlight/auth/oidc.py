@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 
 from ..asks import Moment
 from .chain import Rejected
+from .complaints import Complaint
 from .effects import VerifySignature
 from .identity import Proof
 from .jwt import FAULTY, NO_KID, Claims, groups_of, read_claims, read_token
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from .users import Users
 
 LEEWAY = 60.0
-_OUTAGES = frozenset((FETCH_FAILED, BAD_ISSUER))
+_BAD_AUDIENCES = "failed to parse OIDC_AUDIENCE system variable"
+_OUTAGES = frozenset((FETCH_FAILED, BAD_ISSUER, _BAD_AUDIENCES))
 _UNNAMED = "no matching authentication claim found in the JWT"
 _REGISTERED = ("iss", "exp", "iat", "aud")
 
@@ -68,6 +70,7 @@ class OidcTokens:
         self._common = common
         self._users = users
         self._ring = KeyRing()
+        self._any_audience = Complaint("tokens for any audience are accepted")
 
     async def prove(self, settings: OidcSettings, token: str) -> Identity | Rejected:
         """Who the token is of, at the moment when it is presented."""
@@ -75,7 +78,7 @@ class OidcTokens:
         if settings.issuer is None:
             return refused("OIDC issuer is not configured")
         if not _strings(settings.audiences):
-            return refused("failed to parse OIDC_AUDIENCE system variable")
+            return refused(_BAD_AUDIENCES)
         parts = read_token(token)
         if isinstance(parts, str):
             return refused(parts)
@@ -92,6 +95,8 @@ class OidcTokens:
         claims = read_claims(parts.payload)
         if claims is None:
             return refused(FAULTY)
+        if not settings.audiences:
+            await self._any_audience.tell("none is set")
         problem = _problem(claims, settings, wall)
         return refused(problem) if problem is not None else self._identity(claims, settings)
 

@@ -84,6 +84,20 @@ def verify(password: str, stored: str) -> Verdict:
     return "ok" if compare_digest(again.encode(), stored.encode()) else "invalid"
 
 
+def verify_evenly(password: str, stored: str, least: int) -> bool:
+    """`verify`, but a refusal takes `least` iterations at least, however few `stored` has (threats: T2).
+
+    What is missing is worked out afterwards: iterations take their time one by one, whoever's they are.
+    """
+    if verify(password, stored) == "ok":
+        return True
+    parts = parse(stored)
+    missing = least - (parts.iterations if parts is not None else 0)
+    if missing > 0:
+        derive(password, bytes(SALT_BYTES), missing)
+    return False
+
+
 def decoy(random: bytes, iterations: int = ITERATIONS) -> str:
     """A stored form of no password at all, from 96 random bytes: checking it costs what any check costs."""
     return str(StoredPassword(iterations, random[:32], random[32:64], random[64:96]))

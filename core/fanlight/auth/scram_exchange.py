@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from hashlib import sha256
 from hmac import compare_digest, digest
+from itertools import accumulate
 from typing import Literal
 
 from attrs import frozen
@@ -86,9 +88,9 @@ class ScramExchange:
         if flag not in ("n", "y") or (authorization and not authorization.startswith("a=")):
             return self._refuse("invalid-encoding")
         self._header = f"{flag},{authorization},".encode()
-        return self._read_bare(authorization[2:])
+        return self._read_bare(authorization[2:] if authorization else None)
 
-    def _read_bare(self, authorization: str) -> str | ScramRefused:
+    def _read_bare(self, authorization: str | None) -> str | ScramRefused:
         """The part that is signed: a name, a nonce, extensions that nobody knows."""
         name, *rest = self._first.split(",")
         if name.startswith("m="):
@@ -97,9 +99,9 @@ class ScramExchange:
             return self._refuse("invalid-encoding")
         if not _NONCE.fullmatch(rest[0][2:]) or not all(map(_EXTENSION.fullmatch, rest[1:])):
             return self._refuse("invalid-encoding")
-        if not _NAME.fullmatch(name[2:]) or (authorization and not _NAME.fullmatch(authorization)):
+        if not _NAME.fullmatch(name[2:]) or (authorization is not None and not _NAME.fullmatch(authorization)):
             return self._refuse("invalid-username-encoding")
-        if authorization and authorization != name[2:]:
+        if authorization is not None and authorization != name[2:]:
             return self._refuse("other-error")  # nobody acts for somebody else here
         self._nonce = rest[0][2:] + self._nonce
         return name[2:].replace("=2C", ",").replace("=3D", "=")
@@ -148,15 +150,27 @@ class ScramExchange:
         return ScramRefused(reason)
 
 
-def decoy_of(user: str, key: bytes, iterations: int = ITERATIONS) -> StoredPassword:
+def decoy_of(user: str, key: bytes, counts: Mapping[int, int] | None = None) -> StoredPassword:
     """What to challenge with where there is no password: always the same for a name, and no proof fits it.
 
-    `key` is secret and lasts as long as the process, so that asking twice
-    tells nothing (threats: T2).
+    `key` is secret and lasts as long as the process (or longer, if it can), so
+    that asking twice tells nothing (threats: T2).  A challenge says the count
+    of iterations in the clear, so names that nobody has get those of `counts`
+    (count -> how many users have it, as in `Users.counts`) as often as users do.
     """
     name = user.encode("utf-8", "surrogatepass")
-    salt, stored, server = (digest(key, part + name, "sha256") for part in (b"salt\0", b"stored\0", b"server\0"))
-    return StoredPassword(iterations, salt[:SALT_BYTES], stored, server)
+    salt, stored, server, drawn = (digest(key, part + b"\0" + name, "sha256") for part in _PARTS)
+    count = _drawn(int.from_bytes(drawn), counts) if counts else ITERATIONS
+    return StoredPassword(count, salt[:SALT_BYTES], stored, server)
+
+
+_PARTS = (b"salt", b"stored", b"server", b"count")
+
+
+def _drawn(number: int, counts: Mapping[int, int]) -> int:
+    """One of `counts`, each as likely as it is frequent, if `number` is any at all."""
+    at, ends = number % sum(counts.values()), accumulate(counts.values())
+    return next(count for count, end in zip(counts, ends, strict=True) if at < end)
 
 
 def _text(message: bytes) -> str | None:

@@ -55,7 +55,7 @@ class SessionTable:
         self._most = most
         self._most_of_user = most_of_user
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
-        self._by_user: dict[str, OrderedDict[bytes, None]] = {}
+        self._by_user: dict[str, set[bytes]] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -85,7 +85,6 @@ class SessionTable:
             return "expired"
         session.active = wall
         self._sessions.move_to_end(key)
-        self._by_user[session.user].move_to_end(key)
         return session
 
     def is_over(self, session: Session, wall: float) -> bool:
@@ -96,12 +95,12 @@ class SessionTable:
     def add(self, key: bytes, session: Session) -> None:
         """A new session; where there are too many the longest idle one goes, of the same user first."""
         self._sweep(session.active)
-        own = self._by_user.setdefault(session.user, OrderedDict())
+        own = self._by_user.get(session.user, ())
         if len(own) >= self._most_of_user:
-            self.drop(next(iter(own)))
+            self.drop(min(own, key=lambda key: self._sessions[key].active))
         elif len(self._sessions) >= self._most:
             self.drop(next(iter(self._sessions)))
-        self._by_user.setdefault(session.user, own)[key] = None
+        self._by_user.setdefault(session.user, set()).add(key)
         self._sessions[key] = session
         self.changed.add(key)
 
@@ -111,9 +110,7 @@ class SessionTable:
             return
         self._sessions[key] = session
         self._sessions.move_to_end(key, last=False)
-        own = self._by_user.setdefault(session.user, OrderedDict())
-        own[key] = None
-        own.move_to_end(key, last=False)
+        self._by_user.setdefault(session.user, set()).add(key)
 
     def drop(self, key: bytes) -> Session | None:
         """End a session; returns it if it was there."""
@@ -121,15 +118,15 @@ class SessionTable:
         if session is None:
             return None
         own = self._by_user[session.user]
-        del own[key]
+        own.remove(key)
         if not own:
             del self._by_user[session.user]
         self.changed.add(key)
         return session
 
-    def of_user(self, user: str) -> tuple[bytes, ...]:
-        """The keys of a user's sessions, longest idle first."""
-        return tuple(self._by_user.get(user, ()))
+    def of_user(self, user: str) -> frozenset[bytes]:
+        """The keys of a user's sessions."""
+        return frozenset(self._by_user.get(user, ()))
 
     def _sweep(self, wall: float) -> None:
         """Take away a few of the longest idle that are over."""

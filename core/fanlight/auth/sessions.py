@@ -15,7 +15,7 @@ from attrs import evolve
 from ..asks import Moment
 from ..health.latch import Await, Latch
 from .chain import NOTHING, Carried, Rejected
-from .cookies import ID_BYTES, SessionCookie, id_bytes, id_text, is_session_id, session_values
+from .cookies import ID_BYTES, SessionCookie, id_text, is_session_id, session_values
 from .effects import KeepSessions, KeptSession, LoadSessions
 from .identity import Identity, Proof
 from .roles import named
@@ -79,16 +79,25 @@ class Sessions:
 
         More than one cookie of the name is none.
         """
-        values = session_values(request.head, self.cookie.name)
-        if len(values) != 1:
+        head = request.head
+        line = head.values.get("cookie")
+        if line is None:
             return NOTHING
-        if not is_session_id(values[0]):
-            return Carried(None, self.cookie.removal)
-        return self._use(values[0], request.arrived.wall) if self._loaded else self._load_and_use(values[0])
+        alone = self.cookie.lone.fullmatch(line)  # as a browser sends it that has no other cookie of this host
+        if alone is not None and len(head.values) == len(head.fields):
+            value = alone[1]
+        else:
+            values = session_values(head, self.cookie.name)
+            if len(values) != 1:
+                return NOTHING
+            value = values[0]
+            if not is_session_id(value):
+                return Carried(None, self.cookie.removal)
+        return self._use(value, request.arrived.wall) if self._loaded else self._load_and_use(value)
 
     def _use(self, value: str, wall: float) -> Carried | Routine[Carried]:
         """The session that the cookie names, active from now on."""
-        key = key_of(id_bytes(value))
+        key = key_of(value)
         session = self.table.use(key, wall)
         if session is None:
             return Carried(None, self.cookie.removal)
@@ -136,14 +145,14 @@ class Sessions:
         if not await self._load():
             return None
         self._end_named(request)
-        raw = self._entropy.token(ID_BYTES)
+        text = id_text(self._entropy.token(ID_BYTES))
         wall = request.arrived.wall
-        key = key_of(raw)
+        key = key_of(text)
         self.table.add(key, Session(identity.user, wall, wall, identity.proof.mark))
         if not await self._keep():
             self.table.drop(key)
             return None
-        return self.cookie.set_value(id_text(raw))
+        return self.cookie.set_value(text)
 
     async def end(self, request: Request) -> bool:
         """Log out: the sessions that the request's cookies name are over; False if a store still has one."""
@@ -154,7 +163,7 @@ class Sessions:
 
     def _end_named(self, request: Request) -> None:
         values = session_values(request.head, self.cookie.name)
-        keys = [key_of(id_bytes(value)) for value in values if is_session_id(value)]
+        keys = [key_of(value) for value in values if is_session_id(value)]
         ended = [key for key in keys if self.table.drop(key) is not None]
         if ended:
             request.server.end_sockets(lambda identity, proof: proof.session in ended)
@@ -210,6 +219,6 @@ class Sessions:
         return done
 
 
-def key_of(raw: bytes) -> bytes:
-    """How the table knows an id."""
-    return sha256(raw).digest()
+def key_of(text: str) -> bytes:
+    """How the table knows the id `text`, which has one spelling only (`cookies.is_session_id`)."""
+    return sha256(text.encode()).digest()

@@ -57,6 +57,9 @@ class Role:
 
 NOBODY = Role(login=False)
 
+MOST_FOR_ALL = 4 * ITERATIONS
+"""The highest count that refusals of other names may cost: about two seconds of a core."""
+
 Watcher = Callable[[frozenset[str]], None]
 """Told the names of those whose sessions and sockets may have to end."""
 
@@ -64,9 +67,10 @@ Watcher = Callable[[frozenset[str]], None]
 class Users:
     """The directory.  Any thread may read it and change it, but only one at a time may change it.
 
-    `iterations` is the count that most stored forms have (none:
-    `default_iterations`): a check of a name that nobody has costs as much
-    (threats: T2).
+    `iterations` is the highest count of their stored forms (none:
+    `default_iterations`), and what every refusal costs (threats: T2).  A count
+    above `MOST_FOR_ALL` does not count: it would let one user's form make all
+    wrong guesses expensive.
     """
 
     def __init__(self, roles: Mapping[str, Role] | None = None) -> None:
@@ -87,6 +91,11 @@ class Users:
         """The names, in the order they came."""
         return iter(self._roles)
 
+    @property
+    def counts(self) -> Mapping[int, int]:
+        """How many users' passwords are hashed so many times, lowest count first."""
+        return {count: number for count, number in sorted(self._counts.items()) if count and number > 0}
+
     def find(self, name: str) -> Role | None:
         """The user of exactly that name."""
         return self._roles.get(name)
@@ -105,7 +114,7 @@ class Users:
             self._counts[self._count(role)] -= 1
             self._renewed[role.stored] = stored
             self._counts[self._count(role)] += 1
-            self._usual()
+            self._weigh()
             return True
         return False
 
@@ -162,13 +171,14 @@ class Users:
 
     def _changed(self, roles: Mapping[str, Role], names: frozenset[str]) -> None:
         self._roles = roles
-        self._usual()
+        self._weigh()
         for watcher in self._watchers:
             watcher(names)
 
-    def _usual(self) -> None:
-        usual = max(((number, count) for count, number in self._counts.items() if count and number), default=(0, 0))
-        self.iterations = usual[1] or self.default_iterations
+    def _weigh(self) -> None:
+        most = max(MOST_FOR_ALL, self.default_iterations)
+        in_use = (count for count, number in self._counts.items() if number and 0 < count <= most)
+        self.iterations = max(in_use, default=self.default_iterations)
 
     def _count(self, role: Role | None) -> int:
         """The iterations of what a password of `role` is checked against; 0 without one."""

@@ -6,23 +6,12 @@ nothing cannot take all the room.  It knows no socket and keeps no time.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from ipaddress import ip_network
 from typing import TYPE_CHECKING
+
+from ..peer import UNCOUNTED, network_of
 
 if TYPE_CHECKING:
     from ..config.limits import Limits
-
-UNCOUNTED = frozenset({"", "127.0.0.1", "::1"})
-"""Peers on this machine: whoever is here already has better ways to do harm."""
-
-
-@lru_cache(1024)
-def network_of(peer: str) -> str:
-    """The network that counts as one peer: an IPv4 address, or the /64 of an IPv6 one (threats: T1)."""
-    if ":" not in peer:
-        return peer
-    return str(ip_network(f"{peer}/64", strict=False))
 
 
 class Lobby:

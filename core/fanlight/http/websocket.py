@@ -187,9 +187,9 @@ def handshake(head: Head) -> Response | Fields:
     if head.values.get("upgrade", "").lower() != "websocket":
         return text(400, "`Upgrade` header did not include 'websocket'")
     key = head.values.get("sec-websocket-key")
-    if key is None or not _is_key(key):
+    if key is None or not _is_key(key) or head.count("sec-websocket-key") > 1:
         return text(400, "`Sec-WebSocket-Key` header missing")
-    if head.values.get("sec-websocket-version") != "13":
+    if not _is_version_13(head):
         return _wrong_version()
     if head.version == "1.0":
         return text(426, "WebSocket request couldn't be upgraded since no upgrade state was present")
@@ -204,7 +204,12 @@ def _extended_connect(head: Head) -> Response | Fields:
         return text(405, "Request method must be `CONNECT`", ("allow", "CONNECT"))
     if head.protocol != "websocket":
         return text(400, "`:protocol` pseudo-header did not include 'websocket'")
-    return () if head.values.get("sec-websocket-version") == "13" else _wrong_version()
+    return () if _is_version_13(head) else _wrong_version()
+
+
+def _is_version_13(head: Head) -> bool:
+    """Said once, as the key is (RFC 6455 11.3.1 and 11.3.5), so that nobody reads another one."""
+    return head.all("sec-websocket-version") == ["13"]
 
 
 def _wrong_version() -> Response:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from ..connection.lobby import network_of
+from ..peer import network_of
 from .records import Exposure, RefusalsOmitted
 
 if TYPE_CHECKING:

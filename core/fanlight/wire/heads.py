@@ -30,6 +30,8 @@ class UnsafeField(Exception):
 
 def encode_field(name: str, value: str) -> bytes:
     """`value` in latin-1 where it fits, else UTF-8; raises `UnsafeField` for control characters."""
+    if value.isascii() and value.isprintable():  # nearly always, and nothing of it is a control character
+        return value.encode()
     try:
         data = value.encode("latin-1")
     except UnicodeEncodeError:

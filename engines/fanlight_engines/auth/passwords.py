@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from fanlight.auth.effects import Attempt, AwaitPassword, HashPassword, VerifyPassword
-from fanlight.auth.scram import ITERATIONS, LONGEST_PASSWORD, SALT_BYTES, derive, verify
+from fanlight.auth.scram import ITERATIONS, LONGEST_PASSWORD, SALT_BYTES, derive, verify_evenly
 
 MOST_THREADS = 4
 
@@ -59,7 +59,7 @@ class Passwords:
         try:
             if not attempt.begin():
                 return False  # nobody waits for it
-            attempt.result = verify(effect.password.reveal(), effect.stored) == "ok"
+            attempt.result = verify_evenly(effect.password.reveal(), effect.stored, effect.least)
             return attempt.result
         finally:
             done.set_result(bool(attempt.result))

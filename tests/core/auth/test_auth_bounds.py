@@ -9,13 +9,13 @@ import pytest
 
 from fanlight.auth import checks
 from fanlight.auth.checks import WRONG, Refused
-from fanlight.auth.cookies import SessionCookie, id_bytes, id_text
+from fanlight.auth.cookies import SessionCookie, id_text
 from fanlight.auth.effects import AwaitPassword, KeepSessions, KeptSession, LoadSessions
 from fanlight.auth.identity import Identity, Proof
-from fanlight.auth.scram import ITERATIONS, LONGEST_PASSWORD, derive, parse
+from fanlight.auth.scram import ITERATIONS, LONGEST_PASSWORD, decoy, derive, parse
 from fanlight.auth.session_table import Session, SessionTable
 from fanlight.auth.sessions import Sessions, key_of
-from fanlight.auth.users import Role, Users
+from fanlight.auth.users import MOST_FOR_ALL, Role, Users
 from fanlight.config.settings import ConfigurationError, Dialect
 from tests.sim import Seeded
 
@@ -147,7 +147,7 @@ def proof(desk: Desk, user: str = "ada") -> Proof:
 def kept(desk: Desk, raw: bytes) -> KeptSession:
     """A session as a store has it."""
     now = desk.crowd.now.wall
-    return KeptSession(key_of(raw), "ada", now - 100, now - 9, proof(desk).mark)
+    return KeptSession(key_of(id_text(raw)), "ada", now - 100, now - 9, proof(desk).mark)
 
 
 def test_what_a_store_is_asked_and_told() -> None:
@@ -159,19 +159,19 @@ def test_what_a_store_is_asked_and_told() -> None:
     assert (type(keep), keep.listener) == (KeepSessions, "main")
     value = actor.result.partition(";")[0].removeprefix("mz_session=")
     now = desk.crowd.now.wall
-    assert keep.saved == (KeptSession(key_of(id_bytes(value)), "ada", now, now, proof(desk).mark),)
+    assert keep.saved == (KeptSession(key_of(value), "ada", now, now, proof(desk).mark),)
 
 
 def test_a_logout_is_the_first_thing_that_a_store_hears() -> None:
     desk = Desk(stored=True)
     raw = bytes(range(16))
-    desk.made = [(key_of(raw), Session("ada", 0, 0, ""))]
+    desk.made = [(key_of(id_text(raw)), Session("ada", 0, 0, ""))]
     actor = desk.start(desk.sessions.end(desk.request(id_text(raw))))
     desk.crowd.answer((kept(desk, raw),))
     keep = desk.crowd.answer(True)
-    assert (keep.saved, keep.dropped) == ((), (key_of(raw),))
+    assert (keep.saved, keep.dropped) == ((), (key_of(id_text(raw)),))
     assert actor.result is True
-    assert desk.ended == [key_of(raw)]
+    assert desk.ended == [key_of(id_text(raw))]
 
 
 def test_a_store_hears_of_use_once_a_minute_to_the_second() -> None:
@@ -197,10 +197,10 @@ def test_a_login_whose_store_breaks_is_tried_again_with_the_next_change() -> Non
 
 def test_restored_sessions_of_one_user_keep_their_order() -> None:
     table = SessionTable(1000.0, most_of_user=3)
-    for key in (b"3", b"2", b"1"):
-        table.restore(key, Session("ada", 0, 0, ""))
-    assert table.of_user("ada") == (b"1", b"2", b"3")
-    table.add(b"4", Session("ada", 1, 1, ""))
+    for active, key in ((3, b"3"), (2, b"2"), (1, b"1")):
+        table.restore(key, Session("ada", 0, active, ""))
+    assert [key for key, _ in table] == [b"1", b"2", b"3"]
+    table.add(b"4", Session("ada", 4, 4, ""))
     assert [key for key, _ in table] == [b"2", b"3", b"4"]
 
 
@@ -260,17 +260,27 @@ def test_epochs_rise_by_one_and_never_fall() -> None:
     assert epochs == [8, 9, 10, 11, 11]
 
 
-def test_the_usual_count_is_that_of_most() -> None:
+def derived(iterations: int) -> str:
+    """A form that says so, and of no password."""
+    return decoy(bytes(96), iterations)
+
+
+def test_what_a_refusal_costs_is_the_highest_count_in_use() -> None:
     users = Users()
     assert users.iterations == ITERATIONS
     for name, stored in (("a", TWO), ("b", THREE), ("c", THREE), ("d", None), ("e", None), ("f", None)):
         users.put(name, stored)
     assert users.iterations == 3
     users.drop("b")
+    users.drop("c")
     users.put("e", TWO)
     assert users.iterations == 2
     users.put("a", FOUR)
-    users.put("e", FOUR)
+    assert users.iterations == 4
+    assert users.counts == {2: 1, 4: 1}
+    users.put("c", derived(MOST_FOR_ALL))
+    assert users.iterations == MOST_FOR_ALL
+    users.put("c", derived(MOST_FOR_ALL + 1))  # one user's form must not make everybody's guesses this expensive
     assert users.iterations == 4
     for name in ("a", "c", "e"):
         users.drop(name)

@@ -81,10 +81,22 @@ def test_every_wrong_one_takes_the_same_steps_and_costs_the_same(user: str, pass
     effect = checking.work()
     stored = parse(effect.stored)
     assert stored is not None
-    assert stored.iterations == 2
+    assert (stored.iterations, effect.least) == (2, 2)
     assert len(effect.password.reveal().encode()) <= 1024
     assert actor.result == WRONG
     assert len(checking.checks.throttle) == 1
+
+
+@pytest.mark.parametrize("user", ["ada", "late", "nobody", "out", "none", "odd"])
+def test_an_unusual_count_is_not_told_by_the_time_of_a_refusal(user: str) -> None:
+    checking = Checking()
+    checking.users.put("late", str(derive("wonderland", bytes(32), 5)))
+    checking.checks.forget()
+    checking.start(user, "Wonderland")
+    effect = checking.work()
+    stored = parse(effect.stored)
+    assert stored is not None
+    assert max(stored.iterations, effect.least) == 5
 
 
 def test_nothing_secret_shows() -> None:

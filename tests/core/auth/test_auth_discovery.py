@@ -66,7 +66,7 @@ def test_statuses(status: int, good: bool) -> None:
 
 
 def test_what_went_wrong_is_told() -> None:
-    for answer, problem in ((Fetched(200, b"<html>"), "no JSON"), (Fetched(418, b""), "status 418")):
+    for answer, problem in ((Fetched(200, b"<html>"), "no JSON object"), (Fetched(418, b""), "status 418")):
         ring = Ring()
         ring.start("RSA")
         ring.crowd.answer(answer)

@@ -126,6 +126,7 @@ def test_no_token_gives_a_name_that_is_not_ones_own(name: str) -> None:
 def test_whose_fault_it_is() -> None:
     assert is_outage(prove(token(CLAIMS), down=True))
     assert is_outage(prove("garbage", OidcSettings()))
+    assert is_outage(prove("garbage", OidcSettings(issuer=ISSUER, audiences=[5])))  # type: ignore[list-item]
     assert not is_outage(prove("garbage"))
     assert not is_outage(prove(token(CLAIMS, kid="ghost")))
 

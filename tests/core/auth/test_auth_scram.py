@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanlight.auth.scram import StoredPassword, decoy, derive, parse, verify
+from fanlight.auth.scram import StoredPassword, decoy, derive, parse, verify, verify_evenly
 
 SALT = bytes(range(32))
 STORED = (
@@ -91,3 +91,29 @@ def test_a_decoy_is_well_formed_and_of_no_password() -> None:
 
 def test_keys_do_not_show() -> None:
     assert repr(StoredPassword(1, b"salt", b"key", b"other")) == "StoredPassword(iterations=1)"
+
+
+@pytest.mark.parametrize(
+    ("stored", "least", "worked"),
+    [
+        (derive("right", bytes(32), 2), 5, [2, 3]),
+        (derive("right", bytes(32), 5), 5, [5]),
+        (derive("right", bytes(32), 7), 5, [7]),
+        ("nonsense", 5, [5]),
+    ],
+)
+def test_a_refusal_costs_what_it_costs_for_all(
+    monkeypatch: pytest.MonkeyPatch, stored: object, least: int, worked: list[int]
+) -> None:
+    counts, derived = list[int](), hashlib.pbkdf2_hmac
+
+    def counting(name: str, password: bytes, salt: bytes, iterations: int, length: int) -> bytes:
+        counts.append(iterations)
+        return derived(name, password, salt, iterations, length)
+
+    monkeypatch.setattr("fanlight.auth.scram.pbkdf2_hmac", counting)
+    assert not verify_evenly("wrong", str(stored), least)
+    assert counts == worked
+    counts.clear()
+    assert verify_evenly("right", str(stored), least) is (stored != "nonsense")
+    assert stored == "nonsense" or len(counts) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections import Counter
 from hashlib import pbkdf2_hmac, sha256
 from hmac import digest
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanlight.auth.scram import StoredPassword, derive, parse
+from fanlight.auth.scram import ITERATIONS, StoredPassword, derive, parse
 from fanlight.auth.scram_exchange import LONGEST_MESSAGE, ScramExchange, ScramRefused, decoy_of
 
 # RFC 7677 section 3.
@@ -110,6 +111,7 @@ def test_no_other_proof_is_good(random: bytes, at: int, flip: int) -> None:
         (b"n,,n=a=2c,r=a", "invalid-username-encoding"),
         (b"n,a=mz_system,n=user,r=a", "other-error"),
         (b"n,a==,n=user,r=a", "invalid-username-encoding"),
+        (b"n,a=,n=user,r=a", "invalid-username-encoding"),
     ],
 )
 def test_first_messages_that_are_none(message: bytes, reason: str) -> None:
@@ -169,16 +171,24 @@ def test_each_step_once_and_in_order() -> None:
 
 @given(NAMES, NAMES)
 def test_nobody_looks_like_somebody(user: str, other: str) -> None:
-    one, again = decoy_of(user, b"k", 7), decoy_of(user, b"k", 7)
+    one, again = decoy_of(user, b"k", {7: 1}), decoy_of(user, b"k", {7: 1})
     assert one == again
     assert parse(str(one)) == one
-    assert (decoy_of(other, b"k", 7) == one) is (user == other)
-    assert decoy_of(user, b"other", 7).salt != one.salt
+    assert (decoy_of(other, b"k", {7: 1}) == one) is (user == other)
+    assert decoy_of(user, b"other", {7: 1}).salt != one.salt
 
 
 def test_a_decoy_is_proven_by_nobody() -> None:
     exchange, client = ScramExchange(NONCE), Client("nobody", "guess", "x")
     assert exchange.first(client.first()) == "nobody"
-    challenge = exchange.challenge(decoy_of("nobody", b"k", 7))
+    challenge = exchange.challenge(decoy_of("nobody", b"k", {7: 1}))
     assert exchange.final(client.final(challenge)) == ScramRefused("invalid-proof")
     assert b"nobody" not in challenge
+
+
+def test_nobodys_counts_are_drawn_as_often_as_they_are_in_use() -> None:
+    """So that an odd count in a challenge does not say that there is somebody of that name."""
+    seen = Counter(decoy_of(f"user {number}", b"k", {7: 1, 9: 3}).iterations for number in range(2000))
+    assert set(seen) == {7, 9}
+    assert 400 < seen[7] < 600
+    assert decoy_of("user", b"k").iterations == ITERATIONS == decoy_of("user", b"k", {}).iterations

@@ -133,7 +133,7 @@ class Table(RuleBasedStateMachine):
         assert len(self.table) <= 6
         for user in "abc":
             own = self.table.of_user(user)
-            assert own == tuple(key for key, held in self.model.items() if held.user == user)
+            assert own == frozenset(key for key, held in self.model.items() if held.user == user)
             assert len(own) <= 3
         # A store that hears of what has changed knows all there is.
         assert self.table.changed >= self.known ^ set(self.model)

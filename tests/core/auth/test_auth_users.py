@@ -119,7 +119,7 @@ def test_no_stored_form_shows() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([None, ONE, OTHER, THREE, "drop"])), max_size=12))
-def test_the_usual_count(steps: list[tuple[str, str | None]]) -> None:
+def test_the_highest_count(steps: list[tuple[str, str | None]]) -> None:
     """However it came to be, it is the one of a directory that was made at once."""
     users = Users()
     for name, stored in steps:
@@ -173,7 +173,7 @@ def test_another_password_takes_the_place_of_one_hashed_anew() -> None:
     assert users.iterations == users.default_iterations
 
 
-def test_the_usual_count_follows() -> None:
+def test_the_highest_count_follows() -> None:
     forms = [str(derive("x", bytes([number]) * 32, 2)) for number in range(3)]
     users = Users({str(number): Role(form) for number, form in enumerate(forms)})
     assert users.iterations == 2

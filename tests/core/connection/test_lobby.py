@@ -6,16 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanlight import Limits
-from fanlight.connection.lobby import Lobby, network_of
+from fanlight.connection.lobby import Lobby
 
 
 def lobby(most: int = 10, of_peer: int = 2) -> Lobby:
     return Lobby(Limits(first_messages=most, first_messages_per_peer=of_peer))
-
-
-def test_networks() -> None:
-    assert network_of("192.0.2.7") == "192.0.2.7"
-    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") != network_of("2001:db8:0:1::1")
 
 
 def test_one_network_takes_its_share_only() -> None:

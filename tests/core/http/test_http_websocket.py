@@ -70,6 +70,13 @@ def test_refusals(name: str, value: str | None, said: str) -> None:
     assert (("sec-websocket-version", "13") in answer.fields) is version
 
 
+@pytest.mark.parametrize("field", [GOOD[3], ("sec-websocket-version", "8"), GOOD[2]])
+def test_what_is_said_twice(field: tuple[str, str]) -> None:
+    answer = handshake(head((*GOOD, field)))
+    assert isinstance(answer, Response)
+    assert answer.status == 400
+
+
 @pytest.mark.parametrize("method", ["HEAD", "CONNECT"])
 def test_only_get_opens_one_over_http_1(method: str) -> None:
     """The method is looked at before the fields."""
