@@ -24,8 +24,8 @@ ROWS, CLIENTS = 5_000_000, 1000
 FIRST_ROWS = 100_000
 STALL = 3.0
 QUIET = 15.0
-SETTLED = 30.0
-"""Seconds after which a silent subscriber gets its Pings as rarely as it ever will."""
+SETTLED = 5.0
+"""Seconds after which all that subscribe have begun, and had their first Ping."""
 BUSY = "select count(*) from range(100000) a(i), range(100000) b(j) where (i * j) % 7 = 3"
 STOPS = ("pg_cancel_backend", "Close", "EOF")
 
@@ -204,7 +204,7 @@ def _quiet(running: Running, clients: int, settled: float) -> tuple[int, float, 
         begun = json.loads(holder.stdout.readline() or '{"held": 0}')
         time.sleep(settled)
         before, since = cpu(running.pid), time.monotonic()
-        time.sleep(min(QUIET, settled))
+        time.sleep(min(QUIET, 3 * settled))
         share = (cpu(running.pid) - before) / (time.monotonic() - since)
         out, _ = holder.communicate("\n", timeout=30)
     finally:

@@ -270,7 +270,7 @@ def _attended(connection: Connection, conversation: Conversation, op: Attend | W
         return answer
     if connection.ticking and connection.now.mono >= conversation.beat_at:
         now = connection.now.mono
-        gap = max(op.every, min((now - conversation.spoke_at) / 2, op.rarely))
+        gap = op.every if op.gap is None else max(op.every, op.gap())
         # Long silences end together, by the clock: a thousand wake-ups cost more than a thousand Pings.
         beat = now + gap if gap < _TOGETHER * 8 else floor((now + gap) / _TOGETHER) * _TOGETHER
         conversation.next_beat = conversation.beat_at = beat

@@ -96,12 +96,12 @@ class Attend(Op[Literal["left", "stop"]]):
     Answers `left` once no more messages will come (a Close, a fault, the end of
     the connection; `NextMessage` tells which), `stop` once somebody asked for
     it (`StopWork`).  Takes no message.  Meanwhile an empty Ping goes out when
-    nothing was said for `every` seconds, and again after half of the silence so
-    far, but after no less than `every` and no more than `rarely` seconds.
+    nothing was said for `every` seconds, and again after as many, or after what
+    `gap` says at that moment, if that is more.
     """
 
     every: float
-    rarely: float = 0.0
+    gap: Callable[[], float] | None = field(default=None, eq=False)
 
 
 class Signal:
@@ -128,8 +128,8 @@ class Watch(Op[Literal["left", "stop", "signal"]]):
     """Attend to the peer, as `Attend` does, until the moment of `signal`."""
 
     every: float
-    rarely: float
     signal: Signal = field(eq=False)
+    gap: Callable[[], float] | None = field(default=None, eq=False)
 
 
 @frozen

@@ -131,7 +131,7 @@ class Subscriber:
         shape: Shape | None = None
         while True:
             feed.park(seat, await Moment())
-            why = await Watch(PING_SECONDS, self._rarely(), seat.signal)
+            why = await Watch(PING_SECONDS, seat.signal, self._gap)
             now = await Moment()
             due = why == "signal" and feed.is_due(seat, now)
             if due:
@@ -163,14 +163,14 @@ class Subscriber:
         others = self._feeds.load.size - (before.size if before is not None else 0)
         return min(self._limits.subscription_bytes, max(0, self._limits.subscriptions_bytes - others))
 
-    def _rarely(self) -> float:
-        """Seconds between the Pings to a client that has long been quiet: one, until there are very many of them."""
+    def _gap(self) -> float:
+        """Seconds between the Pings to a quiet client: one, until there are very many of them."""
         return min(max(PING_SECONDS, self._feeds.subscribers / PINGS), RARELY_SECONDS)
 
     async def _evaluate(self, feed: Feed, seat: Seat, work: Work) -> SqlError | None:
         """A tick that has begun; why this subscriber ends.  One that is stopped leaves the tick to the others."""
         before = feed.current
-        answer = await Clock(work.timeout, Attend(PING_SECONDS, self._rarely())).timed(
+        answer = await Clock(work.timeout, Attend(PING_SECONDS, self._gap)).timed(
             Evaluate(
                 self._session.handle,
                 work.query.text,

@@ -106,7 +106,7 @@ class Trial:
         (SendMessage("late"), None),
         (SendTexts([b"late"]), None),
         (Attend(1), "left"),
-        (Watch(1, 1, Signal()), "left"),
+        (Watch(1, Signal()), "left"),
         (HasLeft(), True),
         (Enlist(7), None),
         (StopWork(7), "unknown"),
@@ -365,7 +365,7 @@ def test_texts_outside_a_websocket_are_a_bug() -> None:
 
 def test_a_watch_ends_at_the_moment_of_its_signal() -> None:
     signal = Signal()
-    trial = Trial(Watch(9, 9, signal), Moment())
+    trial = Trial(Watch(9, signal), Moment())
     trial.connect()
     signal.set(trial.sim.now.mono + 5)
     trial.sim.advance(4)
@@ -379,11 +379,11 @@ def test_a_watch_ends_at_the_moment_of_its_signal() -> None:
 def test_a_signal_may_be_moved_in_both_directions() -> None:
     signal = Signal()
     signal.set(0.0)
-    trial = Trial(Watch(9, 9, signal), Watch(9, 9, signal))
+    trial = Trial(Watch(9, signal), Watch(9, signal))
     trial.connect()
     assert trial.seen == ["signal", "signal"]
     other = Signal()
-    trial = Trial(Watch(9, 9, other))
+    trial = Trial(Watch(9, other))
     trial.connect()
     other.set(trial.sim.now.mono + 1)
     other.set(trial.sim.now.mono + 3)
@@ -397,7 +397,7 @@ def test_a_signal_may_be_moved_in_both_directions() -> None:
 def test_who_wants_it_to_stop_comes_before_the_signal() -> None:
     signal = Signal()
     signal.set(0.0)
-    trial = Trial(Enlist(7), StopWork(7), Watch(9, 9, signal))
+    trial = Trial(Enlist(7), StopWork(7), Watch(9, signal))
     trial.connect()
     assert trial.seen[2] == "stop"
 
