@@ -108,6 +108,7 @@ def main() -> None:
 
         app = application(options.port, found, objects=options.objects)
     kept = blocks(options.blocks, options.frames) if options.blocks else []
+    gc.collect()  # a host that has run for a while has seen its objects survive collections
     on_loop(options, app, Heartbeat(options.sink))
     del kept
 
