@@ -154,7 +154,8 @@ def test_json_keeps_its_numbers_and_sorts_its_keys(sql: Sql) -> None:
         ('{"a": -inf, "b": [1, 2, ], }', b'{"a":null,"b":[1,2]}'),
         ("NaN", b"null"),
         ("inf", b"null"),
-        ("[" * 900 + 'NaN, "\\"nan, ]", ' + "]" * 900, b'[null, "\\"nan, ]" ]'),
+        # Deeper than some Pythons read: with its blanks there, and without them where it is read.
+        ("[" * 900 + 'NaN,"\\"nan,]",' + "]" * 900, b'[null,"\\"nan,]"]'),
     ],
 )
 def test_what_duckdb_takes_for_json_is_written_as_json(sql: Sql, text: str, written: bytes) -> None:
