@@ -94,7 +94,6 @@ def _join(event: TextMessage | BytesMessage, parts: list[str | bytes]) -> Messag
     return "".join(parts) if isinstance(event, TextMessage) else b"".join(parts)  # type: ignore[arg-type]
 
 
-_EMPTY_PING = bytes((PING, 0))
 _SHORT_HEADS = tuple(bytes((0x81, size)) for size in range(126))
 
 
@@ -263,22 +262,20 @@ class WebSocket:
 
         The frames are made here: a result has a message for each row.
         """
-        if self._frames.state is ConnectionState.OPEN:
+        if not self.closing:
             self.out.append(b"".join([_text_head(len(text)) + text for text in texts]))
 
     def ping(self, payload: bytes) -> None:
-        """Send a Ping."""
-        if payload:
-            self._send(Ping(payload))
-        elif self._frames.state is ConnectionState.OPEN:
-            self.out.append(_EMPTY_PING)
+        """Send a Ping, of at most 125 bytes; nothing after a Close."""
+        if not self.closing:
+            self.out.append(bytes((PING, len(payload))) + payload)
 
     def close(self, code: int, reason: str) -> None:
         """Send Close once; `reason` is cut to what a control frame holds."""
         cut = reason.encode()[:_REASON_BYTES].decode(errors="ignore")
         self._send(CloseConnection(code, cut or None))
 
-    def _send(self, event: TextMessage | BytesMessage | Ping | CloseConnection | object) -> None:
+    def _send(self, event: TextMessage | BytesMessage | CloseConnection | object) -> None:
         """Add a frame to `out`; nothing once the state forbids it."""
         try:
             self.out.append(bytes(self._frames.send(event)))  # type: ignore[arg-type]
